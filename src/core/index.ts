@@ -1,0 +1,12 @@
+export * from "./digest.ts";
+export * from "./event.ts";
+export * as fields from "./fields.ts";
+export { type Checked, checkFields, type Field, type Fields, type Issue, nearest, type SpecOf, schemaOf } from "./fields.ts";
+export { canonicalJson, given, isObject, type Json, type JsonObject, sameJson } from "./json.ts";
+export * from "./names.ts";
+export type { Attributes, Command, Operation, Standing } from "./operation.ts";
+export * from "./plan.ts";
+export * from "./problem.ts";
+export * from "./register.ts";
+export * from "./resource.ts";
+export * from "./system.ts";

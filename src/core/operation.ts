@@ -1,0 +1,54 @@
+import type { JsonObject } from "./json.ts";
+import type { Digest, RegisterId } from "./names.ts";
+
+/** Metadata of a path that an operation sets; left out: as the performer's table says (kept, or the system's default). */
+export interface Attributes {
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode?: number;
+  /** By name; by number only where the system knows no name. */
+  readonly owner?: string;
+  readonly group?: string;
+  /** Extended attributes by name, values in hex; ACLs are among them. */
+  readonly xattrs?: { readonly [name: string]: string };
+}
+
+/**
+ * One effect as data. Their performers in `src/system` are the only code that changes anything.
+ *
+ * | operation | what must hold before | left-out attributes |
+ * | --- | --- | --- |
+ * | replaceFile | `over`: what stands there now | those of the file it replaces; for a new one 0644 and the process's own |
+ * | setAttributes | a file or directory stands there | kept |
+ * | remove | that type of thing stands there; a directory is empty | |
+ * | makeDirectory, makeLink, makeHardLink | as `over` says | 0755 and the process's own |
+ * | run | | |
+ */
+export type Operation =
+  | ({ readonly do: "replaceFile"; readonly path: string; readonly content: Digest; readonly over: Standing; readonly breaks?: true } & Attributes)
+  | ({ readonly do: "writeInPlace"; readonly path: string; readonly content: Digest } & Attributes)
+  | ({ readonly do: "setAttributes"; readonly path: string; readonly is: "file" | "directory" } & Attributes)
+  | { readonly do: "remove"; readonly path: string; readonly is: "file" | "directory" | "symlink" }
+  | ({ readonly do: "makeDirectory"; readonly path: string } & Attributes)
+  | { readonly do: "makeLink"; readonly path: string; readonly to: string; readonly over: Standing }
+  | { readonly do: "makeHardLink"; readonly path: string; readonly to: string; readonly over: Standing }
+  | ({ readonly do: "run" } & Command)
+  | { readonly do: "record"; readonly register: RegisterId };
+
+/** What stands at a path that an operation takes the place of in one rename. */
+export type Standing = "absent" | "file" | "symlink";
+
+/** A program to run: an argv list, never a shell string. */
+export interface Command {
+  readonly argv: readonly string[];
+  readonly cwd?: string;
+  /** Added to what setpoint was started with. */
+  readonly env?: { readonly [name: string]: string };
+  readonly stdin?: string;
+  readonly user?: string;
+  /** Milliseconds; then the whole process group is ended. */
+  readonly timeout?: number;
+  /** Exit codes that mean success; left out: 0. */
+  readonly ok?: readonly number[];
+}
+
+export type { JsonObject };

@@ -1,0 +1,103 @@
+import type { JsonObject } from "./json.ts";
+import type { Address, Digest, RegisterId } from "./names.ts";
+import type { Place } from "./problem.ts";
+import type { Label, Manner, Register, Setting, State } from "./register.ts";
+
+export type Action = "create" | "update" | "delete" | "run";
+export type Reason = "drift" | "intent" | "both" | "debt" | "prune";
+export type OnFailure = "stop" | "continue" | "revert";
+
+/** A resource as the plan knows it: which settings are whose. */
+export interface PlannedResource {
+  readonly address: Address;
+  readonly at: Place;
+  /** Indexes into the plan's resources. */
+  readonly needs?: readonly number[];
+  readonly onFailure?: OnFailure;
+  readonly protect?: true;
+  readonly retry?: { readonly attempts: number; readonly delay: number };
+  /** Whether `--only`, `--exclude` and `--tags` chose it; others are planned for ownership alone. */
+  readonly selected?: false;
+}
+
+/** A setting and the index of the resource that wants it. */
+export interface PlannedSetting extends Setting {
+  readonly by: number;
+}
+
+/** A register's place in the order of a plan. */
+export interface Step {
+  /** Counts from 0 in listed order with needs pulled in front, over changes and steady registers alike. */
+  readonly n: number;
+  readonly register: Register;
+  /** Indexes into the plan's settings. */
+  readonly settings: readonly number[];
+  /** The state found while planning, or predicted where an earlier step of the plan changes the register. */
+  readonly before: State;
+  /** Why the state right before this step's turn may differ from `before`; shown to people. */
+  readonly tentative?: string;
+  readonly manner?: Manner;
+}
+
+/** A step that found nothing to do; it is read again where it is tentative, and for staleness. */
+export type Steady = Step;
+
+/** A step that sets its register. */
+export interface Change extends Step {
+  readonly after: State;
+  readonly action: Action;
+  readonly label: Label;
+  readonly reason: Reason;
+  /** Numbers of the steps that must have succeeded before. */
+  readonly needs?: readonly number[];
+  /** `converge` could not be worked out yet; `after` is the same as `before`. */
+  readonly unknown?: true;
+  /** A prune: the states of aspects that leave the ledger. */
+  readonly releases?: readonly string[];
+  /** The stack that set the register last, where it is another one. */
+  readonly foreign?: string;
+  readonly resources: readonly { readonly address: Address; readonly at: Place }[];
+}
+
+/** What a stack owns and no longer declares. */
+export interface Orphan {
+  readonly register: RegisterId;
+  readonly aspects: readonly string[];
+  readonly address: Address;
+  /** Why a prune leaves it alone. */
+  readonly kept?: string;
+}
+
+export interface PlanSummary {
+  readonly resources: number;
+  readonly registers: number;
+  readonly changes: number;
+  readonly creates: number;
+  readonly updates: number;
+  readonly deletes: number;
+  readonly runs: number;
+  readonly irreversible: number;
+  readonly tentative: number;
+}
+
+/** The frozen plan: everything that apply, resume and revert need, and nothing that only the playbook has. */
+export interface Plan {
+  readonly format: 1;
+  readonly stack: string;
+  /** Over the bytes of the plan as stored, with this field's digits as zeros. */
+  readonly digest: string;
+  readonly setpoint: string;
+  readonly playbooks: readonly { readonly file: string; readonly digest: Digest }[];
+  readonly inputs: JsonObject;
+  readonly facts: JsonObject;
+  readonly summary: PlanSummary;
+  readonly changes: readonly Change[];
+  readonly steady: readonly Steady[];
+  readonly resources: readonly PlannedResource[];
+  readonly settings: readonly PlannedSetting[];
+  readonly orphans: readonly Orphan[];
+  /** Contents that the changes set, as base64 by digest; only in a saved plan. */
+  readonly contents?: { readonly [digest: string]: string };
+  /** Contents too large for that: where they are read from again. */
+  readonly origins?: { readonly [digest: string]: string };
+}

@@ -1,0 +1,140 @@
+import type { Json, JsonObject } from "./json.ts";
+import type { AbsolutePath, Digest, RegisterId } from "./names.ts";
+import type { Operation } from "./operation.ts";
+import type { Reader } from "./system.ts";
+
+/** What a register is in: plain JSON with a tag. Contents stand in it as digests. */
+export type State = JsonObject & { readonly is: string };
+
+/** One real thing that can be read and set. `key` alone is its identity within its kind. */
+export interface Register {
+  readonly kind: string;
+  readonly key: string;
+  /** What reading and setting need besides: a guard's argv, a connection. Frozen in the plan; a secret only as a reference. */
+  readonly about?: JsonObject;
+}
+
+export function registerId(register: Register): RegisterId {
+  return `${register.kind}:${register.key}` as RegisterId;
+}
+
+/** Contents by digest. */
+export interface Contents {
+  /** Decoded text; throws SystemFault when the bytes cannot be had (its file moved since it was read). */
+  text(digest: Digest): string;
+  /** Throws like `text`. */
+  bytes(digest: Digest): Buffer;
+  put(bytes: Uint8Array | string): Digest;
+  /** The length in bytes, where it is known without reading. */
+  size(digest: Digest): number | undefined;
+}
+
+/** What a goal may see besides its register's own state. */
+export interface View {
+  readonly contents: Contents;
+  /** The folded state of a register that the setting `reads`; a Bug for any other. */
+  state(register: RegisterId): State;
+  /** How often this state directory has set a register that the setting `reads`, one more where this plan changes it. */
+  sets(register: RegisterId): number;
+}
+
+/** A converge that cannot be worked out: the register is not what the goal can work on. Becomes an error at the resource's place. */
+export class CannotConverge extends Error {
+  readonly summary: string;
+  constructor(summary: string, detail: string) {
+    super(detail);
+    this.name = "CannotConverge";
+    this.summary = summary;
+  }
+}
+
+/**
+ * A pure, named function from the state found to the state that should be. It changes only what `want` declares
+ * and is idempotent whatever the view shows.
+ */
+export interface Goal<S extends State = State, W extends JsonObject = JsonObject> {
+  readonly kind: string;
+  readonly name: string;
+  /** Throws CannotConverge. */
+  converge(now: S, want: W, view: View): S;
+  /** What `--prune` leaves of a register whose part this was; without it, a prune goes back to `was`. */
+  release?(now: S, want: W, was: S, view: View): S;
+}
+
+/** How, rather than what: options of the way a register is set, merged over all settings of a change. */
+export interface Manner {
+  /** Programs that must accept the new content; `%s` in an argument is the temp file's path. */
+  readonly validate?: readonly (readonly string[])[];
+  readonly write?: "atomic" | "in-place";
+  readonly hardlinks?: "break";
+  /** May take the place of another type of thing that stands there. */
+  readonly replace?: true;
+  /** Whether the content may be shown; left out: judged by what it holds and who may read it. */
+  readonly sensitive?: boolean;
+  /** Leaving the change behind is allowed although it cannot be undone. */
+  readonly undo?: "none";
+}
+
+/** What a resource wants of one register: data, so that it can be frozen in a plan and folded again without the playbook. */
+export interface Setting {
+  readonly register: Register;
+  readonly goal: string;
+  readonly want: JsonObject;
+  /** What of the register this setting declares and its stack therefore owns; none: nothing is owned. */
+  readonly aspects: readonly string[];
+  /** Registers whose folded states the goal sees. */
+  readonly reads?: readonly RegisterId[];
+  readonly manner?: Manner;
+  /** A register that does not need to be there for the plan: a directory made only because its child needs it. */
+  readonly implied?: true;
+}
+
+export type Label = "exact" | "compensated" | "irreversible";
+
+/** How one sort of register is read and moved. The compare-and-set and the journal stand around it. */
+export interface RegisterKind<S extends State = State> {
+  readonly kind: string;
+  /** The states in the same order; throws SystemFault rather than guesses. */
+  read(registers: readonly Register[], reader: Reader): readonly S[] | Promise<readonly S[]>;
+  /** The operations that lead from one state to another; pure, also from a torn state. */
+  transition(register: Register, from: S, to: S, manner: Manner): readonly Operation[];
+  /** `exact` where it is left out. */
+  label?(register: Register, from: S, to: S, manner: Manner): Label;
+  /** Contents that a state names. */
+  contents?(state: S): readonly Digest[];
+  /** Registers of the same kind that this one needs to exist; order only, read against the direction. */
+  parents?(register: Register): readonly string[];
+  /** Whether a state found is half of a killed transition between the two, to be finished. */
+  torn?(found: S, before: S, after: S): boolean;
+  /** Why the change must not be made, whatever the plan: shown as an error. */
+  refuse?(register: Register, from: S, to: S, manner: Manner): { readonly summary: string; readonly detail: string } | undefined;
+  /** More of a state than a first reading gives, for changes that would lose it (the xattrs of what is removed). */
+  enrich?(found: readonly { readonly register: Register; readonly before: S; readonly after: S }[], reader: Reader): readonly S[];
+  /** `journal`: the reading comes from our own records and proves nothing after a crash. */
+  evidence?(register: Register): "world" | "journal";
+  /** A change of it may alter any other register. */
+  readonly opaque?: true;
+  /** A reading runs a program that may answer otherwise after any change. */
+  tentative?(register: Register): boolean;
+}
+
+/** A directory entry or what stands at a path, as a reading gives it. */
+export type PathSight =
+  | { readonly is: "absent" }
+  | FileSight
+  | { readonly is: "directory"; readonly mode: number; readonly owner: string; readonly group: string }
+  | { readonly is: "symlink"; readonly to: string }
+  | { readonly is: "other"; readonly what: "fifo" | "socket" | "block device" | "character device" };
+
+export interface FileSight {
+  readonly is: "file";
+  readonly content: Digest;
+  readonly size: number;
+  readonly mode: number;
+  readonly owner: string;
+  readonly group: string;
+  /** Number of names of the file, where it is more than one. */
+  readonly links?: number;
+}
+
+export type { AbsolutePath, Json };

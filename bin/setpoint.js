@@ -74,7 +74,7 @@ function loadBundle() {
     }
   }
 
-  // The build checks that the bundle is ASCII, so latin1 reads it rightly, and fastest.
+  // The build leaves only ASCII in the bundle, so latin1 reads it rightly, and fastest.
   const script = new vm.Script(fs.readFileSync(filename, "latin1"), {
     filename,
     cachedData,

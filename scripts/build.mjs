@@ -63,9 +63,10 @@ async function bundleOf(entryPoint, minify) {
     footer: { js: "})" },
     logLevel: "warning",
   });
-  const bundle = outputFiles[0].text;
-  const odd = /[^\n\r\t\x20-\x7e]/.exec(bundle);
-  if (odd !== null) throw new Error(`the bundle is not ASCII, near: ${JSON.stringify(bundle.slice(odd.index - 60, odd.index + 20))}`);
+  // esbuild escapes what is not ASCII, except in regular expressions. The launcher reads the file as latin1.
+  const bundle = outputFiles[0].text.replace(/[^\p{ASCII}]/gu, (character) =>
+    [...Array(character.length).keys()].map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`).join(""),
+  );
   return { bundle, inputs: Object.keys(metafile.inputs) };
 }
 

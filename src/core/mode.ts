@@ -22,17 +22,22 @@ const setId = 0o6000;
 export function parseMode(text: string): Parsed<Mode> {
   const trimmed = text.trim();
   if (/^\d|^0o/i.test(trimmed)) return parseOctal(trimmed);
+  // chmod would read it as taking bits away, and nobody means that.
+  if (/^[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-]$/.test(trimmed))
+    return notAMode(text, "It is what ls shows. Write the octal digits, such as '0644' for -rw-r--r--.");
   const steps: ModeStep[] = [];
   for (const clause of trimmed.split(",")) {
     const [, who, actions] = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause.trim()) ?? [];
-    if (who === undefined || actions === undefined) return notAMode(text, "Write quoted octal digits ('0644') or changes such as u=rw,g=r or a+X.");
+    if (who === undefined || actions === undefined)
+      return notAMode(text, "Write quoted octal digits ('0644') or changes such as u=rw,g=r or a+X.");
     const affected = who === "" ? classes.a : [...who].reduce((mask, one) => mask | classes[one as keyof typeof classes], 0);
     for (const [, operator, what = ""] of actions.matchAll(/([-+=])([^-+=]*)/g)) {
       steps.push({ affected, operator: operator as ModeStep["operator"], grant: grantOf(what) });
     }
   }
   const mode: Mode = { is: "steps", steps };
-  if (!settles(mode)) return notAMode(text, "Applied a second time it would give another mode. Write the result itself, in octal or with =.");
+  if (!settles(mode))
+    return notAMode(text, "Applied a second time it would give another mode. Write the result itself, in octal or with =.");
   return { ok: true, value: mode };
 }
 
@@ -45,12 +50,17 @@ export function applyMode(mode: Mode, current: number, isDirectory: boolean): nu
   return mode.steps.reduce((bits, step) => applyStep(step, bits, isDirectory), current & 0o7777);
 }
 
-const formatted: string[] = [];
+// Asked for every file of a large tree, and there are only 4096 answers.
+const formatted = new Map<number, string>();
 
 /** The four octal digits of a mode: `0644`, `4755`. Other bits of `st_mode` are ignored. */
 export function formatMode(mode: number): string {
-  // Asked for every file of a large tree, and there are only 4096 answers.
-  return (formatted[mode & 0o7777] ??= (mode & 0o7777).toString(8).padStart(4, "0"));
+  const bits = mode & 0o7777;
+  const known = formatted.get(bits);
+  if (known !== undefined) return known;
+  const text = bits.toString(8).padStart(4, "0");
+  formatted.set(bits, text);
+  return text;
 }
 
 /** Says what is wrong with a value that was given as a mode; undefined when it is one. Knows what YAML makes of an unquoted mode. */
@@ -65,10 +75,19 @@ export function modeProblem(value: unknown): { readonly summary: string; readonl
   const digits = String(value);
   if (/^[0-7]{3,4}$/.test(digits)) {
     const meant = digits.padStart(4, "0");
-    return { summary: "a mode must be quoted", detail: `YAML reads ${meant} as decimal ${digits}, not as octal digits: quote it, '${meant}'.` };
+    return {
+      summary: "a mode must be quoted",
+      detail: `YAML reads ${meant} as decimal ${digits}, not as octal digits: quote it, '${meant}'.`,
+    };
   }
-  const octal = Number.isInteger(value) && value >= 0 && value <= 0o7777 ? ` If it was written as 0o${value.toString(8)}, that is '${formatMode(value)}'.` : "";
-  return { summary: "a mode must be quoted", detail: `YAML reads a bare mode as a number, here decimal ${digits}: quote the octal digits, as in '0644'.${octal}` };
+  const octal =
+    Number.isInteger(value) && value >= 0 && value <= 0o7777
+      ? ` If it was written as 0o${value.toString(8)}, that is '${formatMode(value)}'.`
+      : "";
+  return {
+    summary: "a mode must be quoted",
+    detail: `YAML reads a bare mode as a number, here decimal ${digits}: quote the octal digits, as in '0644'.${octal}`,
+  };
 }
 
 function parseOctal(text: string): Parsed<Mode> {
@@ -84,7 +103,10 @@ function grantOf(what: string): Grant {
 }
 
 function applyStep({ affected, operator, grant }: ModeStep, current: number, isDirectory: boolean): number {
-  const granted = "copy" in grant ? spread(current, grant.copy) : grant.bits | (grant.ifExecutable && (isDirectory || (current & 0o111) !== 0) ? 0o111 : 0);
+  const granted =
+    "copy" in grant
+      ? spread(current, grant.copy)
+      : grant.bits | (grant.ifExecutable && (isDirectory || (current & 0o111) !== 0) ? 0o111 : 0);
   const value = granted & affected;
   if (operator === "+") return current | value;
   if (operator === "-") return current & ~value;

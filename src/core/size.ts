@@ -20,7 +20,12 @@ export function parseSize(given: string | number): Parsed<number> {
   if (whole === undefined) return notASize(given, "Write bytes, or a number with a unit such as 512KiB, 10MiB or 2GB.");
   if (factor === undefined) {
     const letter = /^[kmgtp]$/i.test(unit) ? unit.toUpperCase() : undefined;
-    return notASize(given, letter === undefined ? "Units are B, KiB, MiB, GiB, TiB, PiB, and kB, MB, GB, TB, PB." : `Write ${whole}${letter}iB (by 1024) or ${whole}${letter}B (by 1000).`);
+    return notASize(
+      given,
+      letter === undefined
+        ? "Units are B, KiB, MiB, GiB, TiB, PiB, and kB, MB, GB, TB, PB."
+        : `Write ${whole}${letter}iB (by 1024) or ${whole}${letter}B (by 1000).`,
+    );
   }
   const scale = 10n ** BigInt(fraction.length);
   const scaled = BigInt(whole + fraction) * factor;
@@ -64,7 +69,8 @@ export function parseDuration(given: string | number): Parsed<number> {
     const [part, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|[wdhms])\s*/.exec(rest) ?? [];
     const rank = durationUnits.findIndex(([name]) => name === unit);
     const factor = durationUnits[rank]?.[1];
-    if (part === undefined || factor === undefined || rank <= after) return notADuration(given, "Write for example 500ms, 30s, 5m, 2h, 1d or 1h30m.");
+    if (part === undefined || factor === undefined || rank <= after)
+      return notADuration(given, "Write for example 500ms, 30s, 5m, 2h, 1d or 1h30m.");
     total += Number(amount) * factor;
     after = rank;
     rest = rest.slice(part.length);

@@ -1,6 +1,6 @@
 import { joinLines, type Line, spliceLines, splitLines } from "./lines.ts";
-import { placeFor, type Position } from "./position.ts";
-import { type TextProblem, type TextResult, refused } from "./text-result.ts";
+import { type Position, placeFor } from "./position.ts";
+import { refused, type TextProblem, type TextResult } from "./text-result.ts";
 
 /**
  * What is wanted of one block: lines between two marker lines.
@@ -30,7 +30,10 @@ export function setBlock(text: string, want: BlockWant): TextResult {
   const inner = contentOf(want);
   const trapped = inner.findIndex((line) => isMarker(line, markers.begin) || isMarker(line, markers.end));
   if (want.state === "present" && trapped !== -1) {
-    return refused("a block holds its own marker", `Line ${trapped + 1} of the block's text is '${inner[trapped] ?? ""}', which is its marker. Give the block another marker.`);
+    return refused(
+      "a block holds its own marker",
+      `Line ${trapped + 1} of the block's text is '${inner[trapped] ?? ""}', which is its marker. Give the block another marker.`,
+    );
   }
   const place = find(lines, markers);
   if (!place.ok) return place;
@@ -67,14 +70,18 @@ export function withoutBlock(text: string, want: BlockWant, was?: string): TextR
 }
 
 /** The two marker lines of a want, or why they are none. */
-export function markersOf(want: Pick<BlockWant, "marker" | "comment" | "begin" | "end">): { readonly ok: true; readonly begin: string; readonly end: string } | TextProblem {
+export function markersOf(
+  want: Pick<BlockWant, "marker" | "comment" | "begin" | "end">,
+): { readonly ok: true; readonly begin: string; readonly end: string } | TextProblem {
   const begin = want.begin ?? commented(want.comment, `BEGIN setpoint ${want.marker}`);
   const end = want.end ?? commented(want.comment, `END setpoint ${want.marker}`);
   for (const line of [begin, end]) {
     if (/[\r\n]/.test(line)) return refused("a marker holds only one line", `The marker ${JSON.stringify(line)} has a line break in it.`);
-    if (line.trim() === "") return refused("a marker is empty", "A marker line must be told from others. Give begin and end some text, or leave them out.");
+    if (line.trim() === "")
+      return refused("a marker is empty", "A marker line must be told from others. Give begin and end some text, or leave them out.");
   }
-  if (begin.trim() === end.trim()) return refused("a block's two markers are the same", `Both are '${begin}', so its end could not be told from its begin.`);
+  if (begin.trim() === end.trim())
+    return refused("a block's two markers are the same", `Both are '${begin}', so its end could not be told from its begin.`);
   return { ok: true, begin, end };
 }
 
@@ -89,18 +96,37 @@ function find(lines: readonly Line[], markers: { readonly begin: string; readonl
   const end = ends.find((index) => begin === undefined || index > begin);
   if (begin === undefined) {
     if (end === undefined) return { ok: true, is: "missing" };
-    return refused("a block ends without a begin", `Line ${end + 1} is '${markers.end}', and no line before it is '${markers.begin}'. Put the begin back, or remove that line.`);
+    return refused(
+      "a block ends without a begin",
+      `Line ${end + 1} is '${markers.end}', and no line before it is '${markers.begin}'. Put the begin back, or remove that line.`,
+    );
   }
-  if (end === undefined) return refused("a block begins without an end", `Line ${begin + 1} is '${markers.begin}', and no line after it is '${markers.end}'. Put the end back, or remove that line.`);
+  if (end === undefined)
+    return refused(
+      "a block begins without an end",
+      `Line ${begin + 1} is '${markers.begin}', and no line after it is '${markers.end}'. Put the end back, or remove that line.`,
+    );
   if (again !== undefined) {
-    return refused("a block is there twice", `'${markers.begin}' stands in line ${begin + 1} and in line ${again + 1}${again < end ? ", before the first one has ended" : ""}. Remove one, or give one of them another marker.`);
+    return refused(
+      "a block is there twice",
+      `'${markers.begin}' stands in line ${begin + 1} and in line ${again + 1}${again < end ? ", before the first one has ended" : ""}. Remove one, or give one of them another marker.`,
+    );
   }
   const stray = ends.find((index) => index !== end);
-  if (stray !== undefined) return refused("a block ends twice", `'${markers.end}' stands in line ${end + 1} and in line ${stray + 1}. Remove the one that does not belong.`);
+  if (stray !== undefined)
+    return refused(
+      "a block ends twice",
+      `'${markers.end}' stands in line ${end + 1} and in line ${stray + 1}. Remove the one that does not belong.`,
+    );
   return { ok: true, is: "found", begin, end };
 }
 
-function refill(text: string, lines: readonly Line[], place: { readonly begin: number; readonly end: number }, inner: readonly string[]): string {
+function refill(
+  text: string,
+  lines: readonly Line[],
+  place: { readonly begin: number; readonly end: number },
+  inner: readonly string[],
+): string {
   const current = textsBetween(lines, place);
   if (current.length === inner.length && current.every((line, index) => line === inner[index])) return text;
   return joinLines(spliceLines(lines, place.begin + 1, current.length, inner));

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { type TextProblem, refused } from "./text-result.ts";
+import { refused, type TextProblem } from "./text-result.ts";
 
 /** How the bytes of a file spell its text. */
 export type Encoding = "utf8" | "utf16le" | "utf16be" | "latin1";
@@ -48,7 +48,7 @@ export function encode(file: TextFile): Buffer {
 
 /** Says which character of an edited text has no place in the file's encoding; undefined when all have. */
 export function encodingProblem(file: TextFile): TextProblem | undefined {
-  const foreign = file.encoding === "latin1" ? /[^\u0000-\u00ff]/u : file.encoding === "utf8" ? /\p{Surrogate}/u : undefined;
+  const foreign = file.encoding === "latin1" ? /[\u{100}-\u{10ffff}]/u : file.encoding === "utf8" ? /\p{Surrogate}/u : undefined;
   const at = foreign === undefined ? -1 : file.text.search(foreign);
   if (at === -1) return undefined;
   const point = file.text.codePointAt(at) ?? 0;

@@ -1,5 +1,5 @@
 import type { Match, Pattern } from "./pattern.ts";
-import { type TextProblem, refused } from "./text-result.ts";
+import { refused, type TextProblem } from "./text-result.ts";
 
 /** A text with references to groups: literal pieces and group names, in order. */
 export type Template = {
@@ -42,5 +42,8 @@ export function fill({ pieces }: Template, match: Match): string {
 function noGroup(reference: string, pattern: Pattern): TextProblem {
   const count = pattern.groupCount === 0 ? "no groups" : pattern.groupCount === 1 ? "one group" : `${pattern.groupCount} groups`;
   const names = pattern.groupNames.length === 0 ? "" : ` (named ${pattern.groupNames.join(", ")})`;
-  return refused("the text refers to a group that the pattern lacks", `${reference}, but '${pattern.source}' has ${count}${names}. Put parentheses round that part of the pattern; a literal dollar sign is $$.`);
+  return refused(
+    "the text refers to a group that the pattern lacks",
+    `${reference}, but '${pattern.source}' has ${count}${names}. Put parentheses round that part of the pattern; a literal dollar sign is $$.`,
+  );
 }

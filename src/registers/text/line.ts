@@ -1,8 +1,8 @@
-import { fill, template, type Template } from "./expand.ts";
+import { fill, type Template, template } from "./expand.ts";
 import { filterLines, firstDifference, joinLines, type Line, spliceLines, splitLines } from "./lines.ts";
 import { compile, type Pattern } from "./pattern.ts";
-import { placeFor, type Position } from "./position.ts";
-import { type TextProblem, type TextResult, refused } from "./text-result.ts";
+import { type Position, placeFor } from "./position.ts";
+import { refused, type TextProblem, type TextResult } from "./text-result.ts";
 
 /**
  * What is wanted of one line.
@@ -32,13 +32,16 @@ export type LineWant = {
 export function setLine(text: string, want: LineWant): TextResult {
   const edit = prepare(want);
   if (!edit.ok) return edit;
-  const once = applyEdit(text, edit, want);
+  const once = applyEdit(text, edit);
   if (!once.ok || once.text === text) return once;
-  const twice = applyEdit(once.text, edit, want);
+  const twice = applyEdit(once.text, edit);
   if (twice.ok && twice.text === once.text) return once;
   if (!twice.ok) return twice;
   const { line, one, other } = firstDifference(once.text, twice.text);
-  return refused("a second run would change the line again", `Line ${line} would become '${one}', and in the next run '${other}'. Write match and text so that the text stays as it is.`);
+  return refused(
+    "a second run would change the line again",
+    `Line ${line} would become '${one}', and in the next run '${other}'. Write match and text so that the text stays as it is.`,
+  );
 }
 
 /**
@@ -86,7 +89,10 @@ type LineChange =
 function prepare(want: LineWant): Edit | TextProblem {
   const text = want.text?.replace(/\r?\n$/, "");
   if (text !== undefined && text.includes("\n")) {
-    return refused("a line holds only one line", `The text has ${text.split("\n").length} lines, of which the first is '${text.split(/\r?\n/)[0] ?? ""}'. Use a block for several lines.`);
+    return refused(
+      "a line holds only one line",
+      `The text has ${text.split("\n").length} lines, of which the first is '${text.split(/\r?\n/)[0] ?? ""}'. Use a block for several lines.`,
+    );
   }
   if (want.match === "") return refused("match is empty", "An empty match is in every line. Leave match out to look for the text itself.");
   const compiled = want.match === undefined ? undefined : compile(want.match);
@@ -105,7 +111,11 @@ function prepare(want: LineWant): Edit | TextProblem {
     if (match !== undefined && !match.test(text)) return unmatched(text, match);
     return { ok: true, do: "set", text, template: undefined, match, occurrence, position };
   }
-  if (match === undefined) return refused("expand needs a match", "The groups in text come from match, and there is none. Leave out expand, or say what to match.");
+  if (match === undefined)
+    return refused(
+      "expand needs a match",
+      "The groups in text come from match, and there is none. Leave out expand, or say what to match.",
+    );
   const read = template(text, match);
   if (!read.ok) return read;
   if (read.template.refers) return { ok: true, do: "set", text, template: read.template, match, occurrence, position };
@@ -114,7 +124,7 @@ function prepare(want: LineWant): Edit | TextProblem {
   return { ok: true, do: "set", text: literal, template: undefined, match, occurrence, position };
 }
 
-function applyEdit(text: string, edit: Edit, want: LineWant): TextResult {
+function applyEdit(text: string, edit: Edit): TextResult {
   const lines = splitLines(text);
   if (edit.do === "drop") {
     const kept = filterLines(lines, (line) => !edit.concerns(line.text));
@@ -125,13 +135,19 @@ function applyEdit(text: string, edit: Edit, want: LineWant): TextResult {
   return { ok: true, text: joinLines(carryOut(lines, made.changes)) };
 }
 
-function changesOf(lines: readonly Line[], edit: Edit & { do: "set" }): { readonly ok: true; readonly changes: readonly LineChange[] } | TextProblem {
+function changesOf(
+  lines: readonly Line[],
+  edit: Edit & { do: "set" },
+): { readonly ok: true; readonly changes: readonly LineChange[] } | TextProblem {
   const { match, occurrence } = edit;
   const own = lines.flatMap((line, index) => ((match === undefined ? line.text === edit.text : match.test(line.text)) ? [index] : []));
   if (own.length === 0) {
     // The text matches `match`, so without a match it is not there either: no second look for the exact text is needed.
     if (edit.template !== undefined) {
-      return refused("no line matches, so the groups in the text are unknown", `No line matches '${match?.source ?? ""}', and '${edit.text}' takes its groups from one. Widen match, or set the line without expand first.`);
+      return refused(
+        "no line matches, so the groups in the text are unknown",
+        `No line matches '${match?.source ?? ""}', and '${edit.text}' takes its groups from one. Widen match, or set the line without expand first.`,
+      );
     }
     const place = placeFor(edit.position, lines);
     return place.ok ? { ok: true, changes: [{ do: "insert", index: place.index, text: edit.text }] } : place;
@@ -234,5 +250,8 @@ function tally(lines: readonly Line[]): Map<string, number> {
 }
 
 function unmatched(text: string, match: Pattern): TextProblem {
-  return refused("match does not match the text", `'${match.source}' does not match '${text}', so a second run would add the line again. Widen match so that it finds the line before and after, such as '^#?Port ' for 'Port 22'.`);
+  return refused(
+    "match does not match the text",
+    `'${match.source}' does not match '${text}', so a second run would add the line again. Widen match so that it finds the line before and after, such as '^#?Port ' for 'Port 22'.`,
+  );
 }

@@ -1,5 +1,5 @@
 import { type Matcher, RE2JS } from "re2js";
-import { type TextProblem, refused } from "./text-result.ts";
+import { refused, type TextProblem } from "./text-result.ts";
 
 /** One match: where it is, and how to get at its groups. A group that took no part is "". */
 export type Match = {
@@ -68,7 +68,11 @@ function matchOf(matcher: Matcher): Match {
 /** Syntax of Python, Perl and JavaScript that the linear engine cannot or does not have, with the way round it. */
 const foreigners: readonly { readonly at: RegExp; readonly what: string; readonly instead: string }[] = [
   { at: /^\(\?=/, what: "lookahead (?=…)", instead: "match the following text too, and put it back from a group" },
-  { at: /^\(\?!/, what: "negative lookahead (?!…)", instead: "list what may follow, such as (?:[^x]|$), or anchor the pattern with ^ and $" },
+  {
+    at: /^\(\?!/,
+    what: "negative lookahead (?!…)",
+    instead: "list what may follow, such as (?:[^x]|$), or anchor the pattern with ^ and $",
+  },
   { at: /^\(\?<[=!]/, what: "lookbehind (?<=…)", instead: "match the preceding text too, and put it back from a group" },
   { at: /^\(\?>/, what: "an atomic group (?>…)", instead: "write (?:…); the engine never backtracks, so nothing is gained by it" },
   { at: /^\(\?#/, what: "a comment (?#…)", instead: "put the comment into the YAML" },
@@ -81,7 +85,11 @@ const foreigners: readonly { readonly at: RegExp; readonly what: string; readonl
   { at: /^\\h/, what: "\\h", instead: "write [ \\t]" },
   { at: /^\\R/, what: "\\R", instead: "write \\r?\\n" },
   { at: /^\\u[0-9a-fA-F]{4}/, what: "\\uXXXX", instead: "write \\x{XXXX}, or the character itself" },
-  { at: /^(?:[*+?]|\{\d+(?:,\d*)?\})\+/, what: "a possessive repetition such as a++", instead: "leave out the second +; the engine never backtracks" },
+  {
+    at: /^(?:[*+?]|\{\d+(?:,\d*)?\})\+/,
+    what: "a possessive repetition such as a++",
+    instead: "leave out the second +; the engine never backtracks",
+  },
 ];
 
 function foreignSyntax(source: string): TextProblem | undefined {
@@ -102,7 +110,10 @@ function notAPattern(source: string, error: Error): TextProblem {
   const fragment = /`([\s\S]*)`$/.exec(error.message)?.[1] ?? source;
   const place = unbalanced(source) ?? (fragment === source || fragment === "" ? undefined : source.indexOf(fragment));
   const at = place === undefined || place < 0 ? "" : ` at character ${place + 1}`;
-  return refused("the pattern is not a regular expression", `${reason}${at} of ${quoted(source)}. A literal . ( [ or $ is written with a backslash before it.`);
+  return refused(
+    "the pattern is not a regular expression",
+    `${reason}${at} of ${quoted(source)}. A literal . ( [ or $ is written with a backslash before it.`,
+  );
 }
 
 /** Where a bracket stands that has no partner. */

@@ -1,7 +1,7 @@
-import { fill, template, type Template } from "./expand.ts";
+import { fill, type Template, template } from "./expand.ts";
 import { firstDifference } from "./lines.ts";
 import { compile, type Pattern } from "./pattern.ts";
-import { type TextProblem, type TextResult, refused } from "./text-result.ts";
+import { refused, type TextProblem, type TextResult } from "./text-result.ts";
 
 /**
  * What to replace: every match of `pattern` (`^` and `$` are the ends of lines) by `with`, which may refer to groups.
@@ -74,6 +74,8 @@ function replaceAll(text: string, { pattern, template: parts, after, before }: P
   const pieces: string[] = [];
   let at = 0;
   for (const match of pattern.findAll(seen, start)) {
+    // The nothing behind the last newline is no line: ^.*$ must not add one.
+    if (match.start === text.length && text.endsWith("\n")) continue;
     pieces.push(text.slice(at, match.start), fill(parts, match));
     at = match.end;
   }

@@ -15,7 +15,24 @@ import {
 
 const runs = { numRuns: 1000 };
 // Few and alike, so that lines meet their wants, their anchors and each other often.
-const lineText = fc.constantFrom("Port 22", "#Port 22", "Port 1", "# Port 1", "a", "b", "x=1", "x=2", "", " ", "a\r", "\r", "# BEGIN setpoint m", "# END setpoint m", "<b>", "ü");
+const lineText = fc.constantFrom(
+  "Port 22",
+  "#Port 22",
+  "Port 1",
+  "# Port 1",
+  "a",
+  "b",
+  "x=1",
+  "x=2",
+  "",
+  " ",
+  "a\r",
+  "\r",
+  "# BEGIN setpoint m",
+  "# END setpoint m",
+  "<b>",
+  "ü",
+);
 const ending = fc.constantFrom("\n", "\n", "\r\n");
 const fileText = fc
   .tuple(fc.array(fc.tuple(lineText, ending), { maxLength: 7 }), fc.option(lineText, { nil: "" }))
@@ -26,18 +43,17 @@ const position: fc.Arbitrary<Position> = fc.oneof(
   fc.record({ after: regex, first: fc.boolean() }),
   fc.record({ before: regex, first: fc.boolean() }),
 );
-const lineWant: fc.Arbitrary<LineWant> = fc
-  .record(
-    {
-      state: fc.constantFrom("present" as const, "present" as const, "absent" as const),
-      text: fc.oneof(lineText, fc.constantFrom("$1$2 22", "$2 22", "Port $1", "x=${value}", "x=${value}1", "$$", "a\nb", "a$0", "$2\r")),
-      match: regex,
-      occurrence: fc.constantFrom("last" as const, "first" as const, "all" as const, "only" as const),
-      position,
-      expand: fc.boolean(),
-    },
-    { requiredKeys: ["state", "text", "occurrence", "position"] },
-  );
+const lineWant: fc.Arbitrary<LineWant> = fc.record(
+  {
+    state: fc.constantFrom("present" as const, "present" as const, "absent" as const),
+    text: fc.oneof(lineText, fc.constantFrom("$1$2 22", "$2 22", "Port $1", "x=${value}", "x=${value}1", "$$", "a\nb", "a$0", "$2\r")),
+    match: regex,
+    occurrence: fc.constantFrom("last" as const, "first" as const, "all" as const, "only" as const),
+    position,
+    expand: fc.boolean(),
+  },
+  { requiredKeys: ["state", "text", "occurrence", "position"] },
+);
 const blockWant: fc.Arbitrary<BlockWant> = fc.record(
   {
     state: fc.constantFrom("present" as const, "present" as const, "absent" as const),
@@ -75,12 +91,18 @@ function isWithin(some: readonly unknown[], all: readonly unknown[]): boolean {
 
 describe("a line", () => {
   test("set twice is set once", () => {
-    fc.assert(fc.property(fileText, lineWant, (text, want) => settles((one) => setLine(one, want), text)), runs);
+    fc.assert(
+      fc.property(fileText, lineWant, (text, want) => settles((one) => setLine(one, want), text)),
+      runs,
+    );
   });
 
   test("released twice is released once", () => {
     const before = fc.option(fileText, { nil: undefined });
-    fc.assert(fc.property(fileText, before, lineWant, (text, was, want) => settles((one) => withoutLine(one, want, was), text)), runs);
+    fc.assert(
+      fc.property(fileText, before, lineWant, (text, was, want) => settles((one) => withoutLine(one, want, was), text)),
+      runs,
+    );
     const later = fc.tuple(fileText, lineWant, fc.array(fc.tuple(fc.nat(9), lineText, fc.boolean()), { maxLength: 3 }));
     fc.assert(
       fc.property(later, ([was, want, edits]) => {
@@ -152,12 +174,18 @@ describe("a line", () => {
 
 describe("a block", () => {
   test("set twice is set once", () => {
-    fc.assert(fc.property(fileText, blockWant, (text, want) => settles((one) => setBlock(one, want), text)), runs);
+    fc.assert(
+      fc.property(fileText, blockWant, (text, want) => settles((one) => setBlock(one, want), text)),
+      runs,
+    );
   });
 
   test("released twice is released once", () => {
     const before = fc.option(fileText, { nil: undefined });
-    fc.assert(fc.property(fileText, before, blockWant, (text, was, want) => settles((one) => withoutBlock(one, want, was), text)), runs);
+    fc.assert(
+      fc.property(fileText, before, blockWant, (text, was, want) => settles((one) => withoutBlock(one, want, was), text)),
+      runs,
+    );
   });
 
   test("present and then absent gives the text before, when it was not there", () => {
@@ -187,7 +215,10 @@ describe("a block", () => {
 
 describe("a replacement", () => {
   test("done twice is done once, or it is refused", () => {
-    fc.assert(fc.property(fileText, replaceWant, (text, want) => settles((one) => replaceText(one, want), text)), runs);
+    fc.assert(
+      fc.property(fileText, replaceWant, (text, want) => settles((one) => replaceText(one, want), text)),
+      runs,
+    );
   });
 
   test("keeps every ending of a file in CRLF", () => {

@@ -57,6 +57,8 @@ export interface Goal<S extends State = State, W extends JsonObject = JsonObject
   readonly name: string;
   /** Throws CannotConverge. */
   converge(now: S, want: W, view: View): S;
+  /** Loads what `converge` and `release` need and a start without them should not pay for; awaited before the first of them. */
+  prepare?(want: W): Promise<void>;
   /** What `--prune` leaves of a register whose part this was; without it, a prune goes back to `was`. */
   release?(now: S, want: W, was: S, view: View): S;
 }
@@ -105,7 +107,7 @@ export interface RegisterKind<S extends State = State> {
   /** Registers of the same kind that this one needs to exist; order only, read against the direction. */
   parents?(register: Register): readonly string[];
   /** Whether a state found is half of a killed transition between the two, to be finished. */
-  torn?(found: S, before: S, after: S): boolean;
+  torn?(found: S, before: S, after: S, manner: Manner): boolean;
   /** Why the change must not be made, whatever the plan: shown as an error. */
   refuse?(register: Register, from: S, to: S, manner: Manner): { readonly summary: string; readonly detail: string } | undefined;
   /** More of a state than a first reading gives, for changes that would lose it (the xattrs of what is removed). */

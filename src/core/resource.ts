@@ -77,15 +77,23 @@ export interface ResourceType {
   tag?(spec: JsonObject): string;
   /** Goals that only this type has. */
   readonly goals?: readonly Goal[];
-  /** Fields that hold paths of files which the type reads while planning, for an early, exact error. */
+  /** Loads what `check`, `settings` and `sweep` need and a start without them should not pay for; awaited before the first of them. */
+  prepare?(spec: JsonObject): Promise<void>;
   settings(spec: JsonObject, world: World): readonly Setting[];
+  /**
+   * What can be said against a spec without any look at the system: all that `lint` asks of a type. `resourceType` puts
+   * it in front of `settings`, which then runs only where no error was reported.
+   */
+  check?(spec: JsonObject, report: World["report"]): void;
   /** Settings that depend on what all other resources name: `exact`, `recurse`. `named` holds the keys of all path registers. */
   sweep?(spec: JsonObject, world: World, named: ReadonlySet<string>): readonly Setting[];
 }
 
 /** The author's form of a type, whose spec has the types of its fields. */
-export interface TypeDefinition<F extends Fields> extends Omit<ResourceType, "fields" | "settings" | "sweep" | "tag"> {
+export interface TypeDefinition<F extends Fields> extends Omit<ResourceType, "fields" | "check" | "prepare" | "settings" | "sweep" | "tag"> {
   readonly fields: F;
+  prepare?(spec: SpecOf<F>): Promise<void>;
+  check?(spec: SpecOf<F>, report: World["report"]): void;
   tag?(spec: SpecOf<F>): string;
   settings(spec: SpecOf<F>, world: World): readonly Setting[];
   sweep?(spec: SpecOf<F>, world: World, named: ReadonlySet<string>): readonly Setting[];
@@ -96,7 +104,20 @@ export interface TypeDefinition<F extends Fields> extends Omit<ResourceType, "fi
  * `fields` before it comes to `settings`.
  */
 export function resourceType<const F extends Fields>(definition: TypeDefinition<F>): ResourceType {
-  return definition as unknown as ResourceType;
+  const type = definition as unknown as ResourceType;
+  const { check } = type;
+  if (check === undefined) return type;
+  return {
+    ...type,
+    settings(spec, world) {
+      let failed = false;
+      check(spec, (problem) => {
+        failed ||= (problem.severity ?? "error") === "error";
+        world.report(problem);
+      });
+      return failed ? [] : type.settings(spec, world);
+    },
+  };
 }
 
 export type { Digest, Field };

@@ -1,0 +1,13 @@
+import type { Goal, RegisterKind } from "../core/index.ts";
+import { path } from "./path.ts";
+import { pathGoals } from "./path-goals.ts";
+
+export { path, pathRegister } from "./path.ts";
+export type { AbsentWant, AttributesWant, SweptWant, WholeFileWant } from "./path-goals.ts";
+export type { DirectoryState, FileState, PathState, SymlinkState } from "./path-state.ts";
+
+/** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
+export const kinds: ReadonlyMap<string, RegisterKind> = new Map([path].map((kind) => [kind.kind, kind as unknown as RegisterKind]));
+
+/** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
+export const goals: ReadonlyMap<string, Goal> = new Map(pathGoals.map((goal) => [`${goal.kind} ${goal.name}`, goal]));

@@ -1,0 +1,29 @@
+import { Bug, type ResourceType } from "../core/index.ts";
+
+/** One import a type, so that a playbook pays only for the types that it uses. */
+const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
+  file: async () => (await import("./file.ts")).file,
+  directory: async () => (await import("./directory.ts")).directory,
+  link: async () => (await import("./link.ts")).link,
+};
+
+/** The types that come with setpoint, in the order of the reference. */
+export const typeNames: readonly string[] = Object.keys(loaders);
+
+/** The types of these names, by name; one that does not exist is left out. */
+export async function loadTypes(names: Iterable<string>): Promise<Map<string, ResourceType>> {
+  const known = [...new Set(names)].filter((name) => Object.hasOwn(loaders, name));
+  const types = await Promise.all(known.map((name) => load(name)));
+  return new Map(types.map((type) => [type.type, type]));
+}
+
+/** All types, for the reference, the schema and completion. */
+export async function allTypes(): Promise<readonly ResourceType[]> {
+  return Promise.all(typeNames.map((name) => load(name)));
+}
+
+async function load(name: string): Promise<ResourceType> {
+  const type = await loaders[name]?.();
+  if (type === undefined) throw new Bug(`there is no type ${name}`);
+  return type;
+}

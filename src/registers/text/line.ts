@@ -88,7 +88,7 @@ type LineChange =
 
 function prepare(want: LineWant): Edit | TextProblem {
   const text = want.text?.replace(/\r?\n$/, "");
-  if (text !== undefined && text.includes("\n")) {
+  if (text?.includes("\n")) {
     return refused(
       "a line holds only one line",
       `The text has ${text.split("\n").length} lines, of which the first is '${text.split(/\r?\n/)[0] ?? ""}'. Use a block for several lines.`,

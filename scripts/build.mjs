@@ -59,7 +59,9 @@ async function bundleOf(entryPoint, minify) {
     sourcemap: false,
     define: { "import.meta.url": "bundleUrl", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
     // The launcher calls this function; V8 caches a script, and a script with a wrapper written in the file needs no copy of the text.
-    banner: { js: `(function (exports, require, module, __filename, __dirname) {\nconst bundleUrl = require("url").pathToFileURL(__filename).href;` },
+    banner: {
+      js: `(function (exports, require, module, __filename, __dirname) {\nconst bundleUrl = require("url").pathToFileURL(__filename).href;`,
+    },
     footer: { js: "})" },
     logLevel: "warning",
   });
@@ -124,6 +126,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (!process.argv.includes("--if-stale") || isStale()) {
     const started = performance.now();
     const path = await buildAll();
-    process.stderr.write(`built ${relative(root, path)} (${Math.round(statSync(path).size / 1024)} KiB) in ${Math.round(performance.now() - started)} ms\n`);
+    process.stderr.write(
+      `built ${relative(root, path)} (${Math.round(statSync(path).size / 1024)} KiB) in ${Math.round(performance.now() - started)} ms\n`,
+    );
   }
 }

@@ -36,7 +36,16 @@ async function warmUp(folder) {
   writeFileSync(join(folder, "there"), "one\n");
   writeFileSync(
     playbook,
-    ["name: warm", "resources:", `  - file: ${folder}/there`, '    content: "two\\n"', `  - file: ${folder}/new`, '    content: "one\\n"', `  - directory: ${folder}/d`, ""].join("\n"),
+    [
+      "name: warm",
+      "resources:",
+      `  - file: ${folder}/there`,
+      '    content: "two\\n"',
+      `  - file: ${folder}/new`,
+      '    content: "one\\n"',
+      `  - directory: ${folder}/d`,
+      "",
+    ].join("\n"),
   );
   const state = ["--state-dir", join(folder, "state")];
   for (const argv of [["--help"], ["lint", playbook], ["plan", playbook, ...state], ["plan", playbook, "--json", ...state]]) {

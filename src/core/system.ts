@@ -44,6 +44,8 @@ export interface Files {
   read(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
   /** Writes all of the bytes at the descriptor's place; a short write goes on, one of 0 bytes is ENOSPC. */
   writeAll(fd: number, bytes: Uint8Array): void;
+  /** The same at a place of its own. */
+  writeAt(fd: number, bytes: Uint8Array, position: number): void;
   truncate(fd: number, size: number): void;
   fstat(fd: number): FileStat;
   lstat(path: string): FileStat | undefined;
@@ -107,6 +109,7 @@ export interface Clock {
   /** ms since boot, not set back by anyone. */
   mono(): number;
   bootId(): string;
+  sleep(ms: number): Promise<void>;
 }
 
 export interface Chance {

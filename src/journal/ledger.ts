@@ -1,0 +1,258 @@
+import { type Address, type Files, type JsonObject, type Plan, type PlannedSetting, type Receipt, type RegisterId, registerId, type RunId, type RunStatus, type State, SystemFault } from "../core/index.ts";
+import { readWhole } from "../system/index.ts";
+import { writeDurably } from "./durable.ts";
+import type { RunState } from "./run-state.ts";
+
+/** What a stack owns of one register through one setting: enough to let go of it without the playbook. */
+export interface Owned {
+  readonly aspects: readonly string[];
+  readonly address: Address;
+  readonly about?: JsonObject;
+  readonly goal: string;
+  readonly want: JsonObject;
+  /** The register's state before the stack first set these aspects. */
+  readonly was: State;
+  /** The run that keeps the contents `was` names. */
+  readonly run?: RunId;
+}
+
+/** A past run in a line. */
+export interface RunLine {
+  readonly run: RunId;
+  readonly stack: string;
+  readonly status: RunStatus;
+  readonly began: number;
+  readonly ended: number;
+  readonly exit: number;
+  readonly changed: number;
+  readonly left: number;
+  /** Bytes of its journal when this was written: a longer journal has news. */
+  readonly size: number;
+}
+
+interface OwnLine {
+  readonly aspects: string;
+  /** JSON of Owned[]; parsed only where it is needed, because a plan of 10,000 files in sync needs none of them. */
+  readonly json: string;
+}
+
+/**
+ * The read model: ownership, receipts, set counts, runs. A text of tab-separated lines, so that reading 10,000 lines
+ * costs a split and not a parse. Deleting it loses nothing that journals hold.
+ *
+ *     run <id> {json} · own <stack> <register> <aspects> {json} · receipt <key> {json} · sets <register> <count> · secret <register>
+ */
+export class Ledger {
+  readonly runs = new Map<RunId, RunLine>();
+  readonly receipts = new Map<string, Receipt>();
+  readonly sets = new Map<RegisterId, number>();
+  readonly sensitive = new Set<RegisterId>();
+  private readonly owned = new Map<string, Map<RegisterId, OwnLine>>();
+
+  static parse(text: string): Ledger {
+    const ledger = new Ledger();
+    for (const line of text.split("\n")) {
+      if (line === "") continue;
+      const parts = line.split("\t");
+      const [kind, first, second] = parts as [string, string, string];
+      switch (kind) {
+        case "own":
+          ledger.stackOf(first).set(unquote(second) as RegisterId, { aspects: parts[3] as string, json: parts[4] as string });
+          break;
+        case "receipt":
+          ledger.receipts.set(unquote(first), JSON.parse(second) as Receipt);
+          break;
+        case "sets":
+          ledger.sets.set(unquote(first) as RegisterId, Number(second));
+          break;
+        case "secret":
+          ledger.sensitive.add(unquote(first) as RegisterId);
+          break;
+        case "run":
+          ledger.runs.set(first as RunId, JSON.parse(second) as RunLine);
+          break;
+        default:
+          throw new SystemFault("newer-ledger", `the ledger has a line \`${kind}\` of a newer setpoint`);
+      }
+    }
+    return ledger;
+  }
+
+  toText(): string {
+    const lines: string[] = [];
+    for (const [run, line] of [...this.runs].sort(([a], [b]) => (a < b ? -1 : 1))) lines.push(`run\t${run}\t${JSON.stringify(line)}`);
+    for (const [stack, registers] of [...this.owned].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      for (const [id, own] of registers) lines.push(`own\t${stack}\t${quote(id)}\t${own.aspects}\t${own.json}`);
+    }
+    for (const [key, receipt] of this.receipts) lines.push(`receipt\t${quote(key)}\t${JSON.stringify(receipt)}`);
+    for (const [id, count] of this.sets) lines.push(`sets\t${quote(id)}\t${count}`);
+    for (const id of this.sensitive) lines.push(`secret\t${quote(id)}`);
+    return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  }
+
+  private stackOf(stack: string): Map<RegisterId, OwnLine> {
+    let registers = this.owned.get(stack);
+    if (!registers) {
+      registers = new Map();
+      this.owned.set(stack, registers);
+    }
+    return registers;
+  }
+
+  stacks(): readonly string[] {
+    return [...this.owned.keys()];
+  }
+
+  /** The registers that a stack owns something of. */
+  registersOf(stack: string): IterableIterator<RegisterId> {
+    return this.stackOf(stack).keys();
+  }
+
+  /** The aspects a stack owns of a register, joined by commas as `aspectKey` does; undefined where it owns none. */
+  aspectsOf(stack: string, id: RegisterId): string | undefined {
+    return this.owned.get(stack)?.get(id)?.aspects;
+  }
+
+  ownedBy(stack: string, id: RegisterId): readonly Owned[] {
+    const line = this.owned.get(stack)?.get(id);
+    return line ? (JSON.parse(line.json) as Owned[]) : [];
+  }
+
+  /** The stacks that own something of a register. */
+  ownersOf(id: RegisterId): readonly string[] {
+    return [...this.owned].filter(([, registers]) => registers.has(id)).map(([stack]) => stack);
+  }
+
+  setOwned(stack: string, id: RegisterId, owned: readonly Owned[]): void {
+    if (owned.length === 0) this.stackOf(stack).delete(id);
+    else this.stackOf(stack).set(id, { aspects: aspectKey(owned.flatMap((one) => one.aspects)), json: JSON.stringify(owned) });
+  }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+function unquote(text: string): string {
+  return JSON.parse(text) as string;
+}
+
+/** Aspects as one text: sorted and without tabs or line ends, for a comparison without parsing. */
+export function aspectKey(aspects: readonly string[]): string {
+  if (aspects.length === 1) return encodeAspect(aspects[0] as string);
+  return [...new Set(aspects)].map(encodeAspect).sort().join(",");
+}
+
+function encodeAspect(aspect: string): string {
+  return /[\t\n\r,]/.test(aspect) ? encodeURIComponent(aspect) : aspect;
+}
+
+/** The settings of one register in a plan, with the state before them. */
+interface Held {
+  readonly id: RegisterId;
+  readonly settings: readonly PlannedSetting[];
+  readonly was: State;
+  readonly changed: boolean;
+}
+
+/**
+ * Takes what a run did into the ledger. A function of the frozen plan and the journal alone, so that the ledger can be
+ * rebuilt. `watched`: registers whose sets are counted.
+ */
+export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: number): void {
+  const watched = new Set<RegisterId>([...ledger.sets.keys(), ...plan.settings.flatMap((setting) => setting.reads ?? [])]);
+  const earlier = ledger.runs.get(state.run);
+  let changed = 0;
+  let left = 0;
+  const held = new Map<RegisterId, Held>();
+  for (const step of plan.steady) hold(held, plan, step.register, step.settings, step.before, false);
+  for (const change of plan.changes) {
+    const id = registerId(change.register);
+    const step = state.steps.get(change.n);
+    const undone = step?.status === "undone";
+    if (step?.receipt) ledger.receipts.set(step.receipt.key, step.receipt.value);
+    if (undone && step.forget !== undefined) ledger.receipts.delete(step.forget);
+    if (step?.status === "done") {
+      changed += step.outcome === "already" ? 0 : 1;
+      if (watched.has(id) && !earlier) ledger.sets.set(id, (ledger.sets.get(id) ?? 0) + 1);
+      if (change.releases) {
+        release(ledger, plan.stack, id, change.releases);
+        continue;
+      }
+      hold(held, plan, change.register, change.settings, step.before ?? change.before, true);
+    } else if (undone) {
+      dropNewIn(ledger, plan.stack, id, state.run);
+    } else {
+      left += 1;
+    }
+  }
+  for (const one of held.values()) own(ledger, plan, one, state.run);
+  ledger.runs.set(state.run, {
+    run: state.run,
+    stack: state.stack,
+    status: state.status,
+    began: state.began,
+    ended: state.ended,
+    exit: state.exit ?? 0,
+    changed,
+    left,
+    size,
+  });
+}
+
+function hold(held: Map<RegisterId, Held>, plan: Plan, register: PlannedSetting["register"], settings: readonly number[], was: State, changed: boolean): void {
+  const id = registerId(register);
+  const known = held.get(id);
+  const more = settings.map((index) => plan.settings[index] as PlannedSetting);
+  held.set(id, known ? { ...known, settings: [...known.settings, ...more], changed: known.changed || changed } : { id, settings: more, was, changed });
+}
+
+function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
+  const declared = held.settings.filter((setting) => setting.implied !== true);
+  if (declared.length === 0) return;
+  const key = aspectKey(declared.flatMap((setting) => setting.aspects));
+  // In sync and known: nothing to say, and no JSON to make.
+  if (!held.changed && ledger.aspectsOf(plan.stack, held.id) === key) return;
+  const before = ledger.ownedBy(plan.stack, held.id);
+  const owned = declared
+    .filter((setting) => setting.aspects.length > 0)
+    .map((setting): Owned => {
+      const earlier = before.find((one) => one.aspects.some((aspect) => setting.aspects.includes(aspect)));
+      return {
+        aspects: setting.aspects,
+        address: plan.resources[setting.by]?.address as Address,
+        ...(setting.register.about && { about: setting.register.about }),
+        goal: setting.goal,
+        want: setting.want,
+        was: earlier?.was ?? held.was,
+        run: earlier?.run ?? run,
+      };
+    });
+  ledger.setOwned(plan.stack, held.id, owned);
+}
+
+function release(ledger: Ledger, stack: string, id: RegisterId, aspects: readonly string[]): void {
+  ledger.setOwned(stack, id, ledger.ownedBy(stack, id).filter((one) => !one.aspects.every((aspect) => aspects.includes(aspect))));
+}
+
+/** What a run that is undone was the first to own is owned no more. */
+function dropNewIn(ledger: Ledger, stack: string, id: RegisterId, run: RunId): void {
+  ledger.setOwned(stack, id, ledger.ownedBy(stack, id).filter((one) => one.run !== run));
+}
+
+/** Reads a ledger; an empty one where there is no file. Throws SystemFault where it cannot be understood. */
+export function readLedger(files: Files, path: string): Ledger {
+  const bytes = readWhole(files, path);
+  if (!bytes) return new Ledger();
+  try {
+    return Ledger.parse(bytes.toString("utf8"));
+  } catch (thrown) {
+    if (thrown instanceof SystemFault) throw thrown;
+    throw new SystemFault("damaged-ledger", `${path} is damaged; remove it, and the next apply, resume or revert rebuilds it from the journals`, { cause: thrown });
+  }
+}
+
+export function writeLedger(files: Files, path: string, ledger: Ledger): void {
+  writeDurably(files, path, ledger.toText());
+}
+

@@ -1,0 +1,228 @@
+import { type Digest, isRunId, type Plan, type RunId, type System, SystemFault } from "../core/index.ts";
+import { fault, readWhole } from "../system/index.ts";
+import { Blobs } from "./blobs.ts";
+import { makeDirectories, syncDirectory, writeDurably } from "./durable.ts";
+import { type Keys, keysFrom } from "./keys.ts";
+import { type Ledger, readLedger, recordRun, writeLedger } from "./ledger.ts";
+import { RunFolder } from "./run-folder.ts";
+import { readJournal } from "./run-journal.ts";
+import { runState } from "./run-state.ts";
+
+/** statfs types of file systems whose locks or syncs do not hold: NFS, CIFS, SMB2, 9p, FUSE. */
+const WEAK: ReadonlySet<number> = new Set([0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x01021997, 0x65735546]);
+
+const FORMAT = 1;
+
+/** The folder of journals, contents and ledger. This face only reads; `lock` gives the one that writes. */
+export class StateDirectory {
+  readonly path: string;
+  protected readonly system: System;
+  private keysRead: Keys | undefined;
+  readonly blobs: Blobs;
+
+  constructor(system: System, path: string) {
+    this.system = system;
+    this.path = path;
+    this.blobs = new Blobs(system.files, `${path}/blobs`, () => this.keys());
+  }
+
+  exists(): boolean {
+    return this.system.files.lstat(this.path) !== undefined;
+  }
+
+  /** Refuses a layout of a newer version. */
+  checkFormat(): void {
+    const text = readWhole(this.system.files, `${this.path}/format`)?.toString("utf8");
+    if (text === undefined) return;
+    const format = readFormat(text);
+    if (format === undefined) throw new SystemFault("damaged-state", `${this.path}/format is damaged; it should be {"format":${FORMAT},"min":1}`);
+    if (format > FORMAT) throw new SystemFault("newer-state", `${this.path} has the layout ${format} of a newer setpoint; this version knows ${FORMAT}: use the version that wrote it`);
+  }
+
+  /** The keys; throws SystemFault where there are none. */
+  keys(): Keys {
+    if (!this.keysRead) {
+      const secret = readWhole(this.system.files, `${this.path}/keys`);
+      if (!secret) throw new SystemFault("no-keys", `${this.path}/keys is missing: sensitive contents of earlier runs cannot be read`);
+      if (secret.length !== 32) throw new SystemFault("damaged-keys", `${this.path}/keys must hold 32 bytes and holds ${secret.length}`);
+      this.keysRead = keysFrom(secret, this.system.chance);
+    }
+    return this.keysRead;
+  }
+
+  hasKeys(): boolean {
+    return this.system.files.lstat(`${this.path}/keys`) !== undefined;
+  }
+
+  runFolder(run: RunId): RunFolder {
+    return new RunFolder(this.system.files, `${this.path}/runs/${run}`, run);
+  }
+
+  /** All runs that have a journal, oldest first. */
+  runs(): readonly RunId[] {
+    const folder = `${this.path}/runs`;
+    if (!this.system.files.lstat(folder)) return [];
+    const names = this.system.files.readDirectory(folder).filter((entry) => entry.type === "directory" && isRunId(entry.name));
+    return names
+      .map((entry) => entry.name as RunId)
+      .filter((run) => this.system.files.lstat(`${folder}/${run}/journal`))
+      .sort();
+  }
+
+  /**
+   * The ledger with the news of all journals that are longer than it knows: a run that is under way or was killed.
+   * Damaged journals are left out and named in `damaged`.
+   */
+  ledger(damaged: string[] = []): Ledger {
+    const ledger = readLedger(this.system.files, `${this.path}/ledger`);
+    for (const run of this.runs()) {
+      const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size;
+      if (ledger.runs.get(run)?.size === size) continue;
+      const folder = this.runFolder(run);
+      const parsed = readJournal(this.system.files, folder.path, run);
+      if (!parsed || parsed.rest === "damaged") {
+        damaged.push(run);
+        continue;
+      }
+      const state = runState(parsed.records);
+      if (state) recordRun(ledger, folder.plan(), state, parsed.length);
+    }
+    return ledger;
+  }
+
+  /** A content that a run or a blob keeps. */
+  content(digest: Digest, runs: readonly RunId[]): Buffer | undefined {
+    for (const run of runs) {
+      const bytes = this.runFolder(run).content(digest);
+      if (bytes) return bytes;
+    }
+    return this.blobs.get(digest);
+  }
+
+  /** Who holds the lock, for a message. */
+  holder(): string {
+    return readWhole(this.system.files, `${this.path}/lock`)?.toString("utf8").trim() ?? "";
+  }
+}
+
+/** The same directory with its lock held: what may write. */
+export class LockedDirectory extends StateDirectory {
+  private readonly fd: number;
+
+  private constructor(system: System, path: string, fd: number) {
+    super(system, path);
+    this.fd = fd;
+  }
+
+  /**
+   * Makes the directory if it is missing, checks that nobody else can write to it, and takes its lock. Undefined where
+   * another process holds it for longer than `patience` ms.
+   */
+  static async lock(system: System, path: string, options: { readonly patience: number; readonly weak: boolean }): Promise<LockedDirectory | undefined> {
+    const { files, host } = system;
+    try {
+      makeDirectories(files, path, 0o700);
+    } catch (thrown) {
+      throw fault(thrown, `making the state directory ${path}`);
+    }
+    const stat = files.lstat(path);
+    if (stat?.type !== "directory") throw new SystemFault("bad-state-directory", `${path} is ${stat?.type === "symlink" ? "a symlink" : "no directory"}: the state directory must be a real one`);
+    if (stat.uid !== host.uid) throw new SystemFault("bad-state-directory", `${path} belongs to the account ${stat.uid} and setpoint runs as ${host.uid}: another account could change what a resume or a revert does`);
+    if ((stat.mode & 0o022) !== 0) throw new SystemFault("bad-state-directory", `others can write to ${path}: chmod 0700 it`);
+    if (!options.weak && WEAK.has(files.freeSpace(path).fileSystem)) {
+      throw new SystemFault("weak-state-directory", `${path} is on a network or user-space file system, whose locks and syncs may not hold; use --state-dir on a local one, or --allow-weak-state-dir`);
+    }
+    let fd: number;
+    try {
+      fd = files.openLock(`${path}/lock`);
+    } catch (thrown) {
+      throw fault(thrown, `opening ${path}/lock`);
+    }
+    const until = system.clock.mono() + options.patience;
+    while (system.processes.lock(fd) === "held") {
+      if (system.clock.mono() >= until) {
+        files.close(fd);
+        return undefined;
+      }
+      await system.clock.sleep(100);
+    }
+    const directory = new LockedDirectory(system, path, fd);
+    directory.begin();
+    return directory;
+  }
+
+  private begin(): void {
+    const { files, host, clock } = this.system;
+    this.checkFormat();
+    if (!files.lstat(`${this.path}/format`)) writeDurably(files, `${this.path}/format`, `${JSON.stringify({ format: FORMAT, min: 1 })}\n`);
+    if (!this.hasKeys()) writeDurably(files, `${this.path}/keys`, this.system.chance.bytes(32));
+    if (!files.lstat(`${this.path}/runs`)) makeDirectories(files, `${this.path}/runs`, 0o700);
+    if (!files.lstat(`${this.path}/blobs`)) makeDirectories(files, `${this.path}/blobs`, 0o700);
+    // For the message of who has to wait; it decides nothing.
+    files.truncate(this.fd, 0);
+    files.writeAt(this.fd, Buffer.from(`process ${host.pid} since ${new Date(clock.now()).toISOString()}\n`), 0);
+  }
+
+  /** A new run's folder with its plan and contents, durable before anything names them. */
+  createRun(run: RunId, plan: string): RunFolder {
+    const { files } = this.system;
+    const path = `${this.path}/runs/${run}`;
+    try {
+      files.makeDirectory(path, 0o700);
+      files.makeDirectory(`${path}/live`, 0o700);
+      writeDurably(files, `${path}/plan.json`, plan);
+      syncDirectory(files, `${this.path}/runs`);
+    } catch (thrown) {
+      throw fault(thrown, `making the run's folder ${path}`);
+    }
+    return this.runFolder(run);
+  }
+
+  /** Takes a run's news into the ledger and writes it. */
+  record(ledger: Ledger, plan: Plan, run: RunFolder): void {
+    const parsed = readJournal(this.system.files, run.path, run.run);
+    const state = parsed && runState(parsed.records);
+    if (!parsed || !state) return;
+    recordRun(ledger, plan, state, parsed.length);
+    this.writeLedger(ledger);
+  }
+
+  writeLedger(ledger: Ledger): void {
+    writeLedger(this.system.files, `${this.path}/ledger`, ledger);
+  }
+
+  /** Removes what began to be a run and has no journal. */
+  sweep(): void {
+    const { files } = this.system;
+    for (const entry of files.readDirectory(`${this.path}/runs`)) {
+      if (entry.type !== "directory" || !isRunId(entry.name)) continue;
+      const path = `${this.path}/runs/${entry.name}`;
+      if (!files.lstat(`${path}/journal`)) removeTree(this.system, path);
+    }
+  }
+
+  unlock(): void {
+    this.system.files.close(this.fd);
+  }
+}
+
+/** Removes a folder of ours and all in it. */
+export function removeTree(system: System, path: string): void {
+  const { files } = system;
+  for (const entry of files.readDirectory(path)) {
+    const inner = `${path}/${entry.name}`;
+    if (entry.type === "directory") removeTree(system, inner);
+    else files.unlink(inner);
+  }
+  files.removeDirectory(path);
+}
+
+function readFormat(text: string): number | undefined {
+  try {
+    const { format } = JSON.parse(text) as { format?: unknown };
+    return typeof format === "number" ? format : undefined;
+  } catch {
+    return undefined; // not JSON: the caller says that the file is damaged
+  }
+}
+

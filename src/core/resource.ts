@@ -73,6 +73,8 @@ export interface ResourceType {
   readonly fields: Fields;
   /** The value may be a list of names that share the fields. */
   readonly many?: true;
+  /** Turns a value that is no text into a name and further fields (the argv list of a command); undefined where it is none such. */
+  nameOf?(value: Json): { readonly name: string; readonly fields: JsonObject } | undefined;
   /** Names may repeat: what tells one from another within the address, behind `#`. */
   tag?(spec: JsonObject): string;
   /** Goals that only this type has. */

@@ -1,13 +1,17 @@
 import type { Goal, RegisterKind } from "../core/index.ts";
 import { path } from "./path.ts";
 import { pathGoals } from "./path-goals.ts";
+import { receipt, receiptGoals } from "./receipt.ts";
+import { textGoals } from "./text-goals.ts";
 
 export { path, pathRegister } from "./path.ts";
 export type { AbsentWant, AttributesWant, SweptWant, WholeFileWant } from "./path-goals.ts";
 export type { DirectoryState, FileState, PathState, SymlinkState } from "./path-state.ts";
+export { type CommandData, type Guards, isDebt, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "./receipt.ts";
+export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
-export const kinds: ReadonlyMap<string, RegisterKind> = new Map([path].map((kind) => [kind.kind, kind as unknown as RegisterKind]));
+export const kinds: ReadonlyMap<string, RegisterKind> = new Map([path, receipt].map((kind) => [kind.kind, kind as unknown as RegisterKind]));
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
-export const goals: ReadonlyMap<string, Goal> = new Map(pathGoals.map((goal) => [`${goal.kind} ${goal.name}`, goal]));
+export const goals: ReadonlyMap<string, Goal> = new Map([...pathGoals, ...textGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]));

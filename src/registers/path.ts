@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { type Attributes, type Manner, type Operation, type PathSight, type Reader, type Register, type RegisterKind, sameJson, type Standing, unreachable } from "../core/index.ts";
 import { formatMode } from "../core/mode.ts";
-import { absent, type DirectoryState, type FileState, nounOf, type PathState, type Xattrs } from "./path-state.ts";
+import { type DirectoryState, type FileState, nounOf, type PathState, type Xattrs } from "./path-state.ts";
 
 /** Paths of the file system: files, directories, symbolic links, and second names of files. */
 export const path: RegisterKind<PathState> = {
@@ -224,4 +224,3 @@ function losesXattrs(before: PathState, after: PathState): boolean {
   return after.is !== before.is || (after.is === "file" && after.hardLinkOf !== undefined && after.hardLinkOf !== (before as FileState).hardLinkOf);
 }
 
-export { absent };

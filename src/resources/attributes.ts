@@ -1,8 +1,8 @@
-import { type Field, fields, given, type JsonObject, type Manner, type World } from "../core/index.ts";
+import { fields, given, type Manner, type World } from "../core/index.ts";
 import { modeProblem } from "../core/mode.ts";
 import { splitWords } from "./words.ts";
 
-const { choice, field, boolean, integer, text, eitherOf, listOf } = fields;
+const { boolean, choice, field, integer, listOf, text } = fields;
 
 /** A mode: quoted octal or symbolic, checked but kept as written. */
 export function mode(about: string): fields.MustField<string> {
@@ -98,4 +98,3 @@ export function mannerOf(spec: MannerSpec, world: World): { readonly manner?: Ma
   return Object.keys(manner).length === 0 ? {} : { manner };
 }
 
-export type { Field, JsonObject };

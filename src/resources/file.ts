@@ -1,5 +1,6 @@
 import { type Digest, fields, resourceType, type World } from "../core/index.ts";
 import { attributesWanted, fileFields, mannerOf } from "./attributes.ts";
+import { sourceFile } from "./sources.ts";
 import { gone, pathSetting, targetOf } from "./paths.ts";
 
 const { anything, boolean, choice, mapOf, path, text } = fields;
@@ -79,17 +80,8 @@ function contentOf(spec: ContentSpec, world: World): Digest | undefined | "missi
   const given = spec.source ?? spec.template;
   if (given === undefined) return undefined;
   const from = world.source(given);
-  const found = world.reader.source(from);
-  if (found === undefined) {
-    const folder = world.reader.list(from) !== undefined;
-    world.report({
-      code: "missing-source",
-      summary: folder ? "a source is a folder" : "a source does not exist",
-      detail: folder ? `${from} is a folder: the type \`tree\` copies folders` : `there is no file ${from}`,
-      field: [name],
-    });
-    return "missing";
-  }
+  const found = sourceFile(from, name, world);
+  if (found === undefined) return "missing";
   if (spec.template === undefined) return found.content;
   return world.contents.put(world.render(world.contents.text(found.content), spec.vars ?? {}, from));
 }

@@ -4,7 +4,12 @@ import { Bug, type ResourceType } from "../core/index.ts";
 const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   file: async () => (await import("./file.ts")).file,
   directory: async () => (await import("./directory.ts")).directory,
+  tree: async () => (await import("./tree.ts")).tree,
   link: async () => (await import("./link.ts")).link,
+  line: async () => (await import("./line.ts")).line,
+  block: async () => (await import("./block.ts")).block,
+  replace: async () => (await import("./replace.ts")).replace,
+  command: async () => (await import("./command.ts")).command,
 };
 
 /** The types that come with setpoint, in the order of the reference. */

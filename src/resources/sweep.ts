@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { DirectoryEntry, Manner, Setting, World } from "../core/index.ts";
+import type { Manner, Setting, World } from "../core/index.ts";
 import type { SweptWant } from "../registers/index.ts";
 import { gone, pathSetting, protectedPath } from "./paths.ts";
 
@@ -91,4 +91,3 @@ function joined(folder: string, name: string): string {
   return folder === "/" ? `/${name}` : `${folder}/${name}`;
 }
 
-export type { DirectoryEntry };

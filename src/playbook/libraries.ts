@@ -1,0 +1,40 @@
+import type { CelEngine } from "./expression/cel.ts";
+
+/** What is only loaded when a text needs it, as loading costs more than most playbooks take. */
+export interface Libraries {
+  cel?: CelEngine;
+  linear?: typeof import("./expression/linear-regex.ts");
+  yaml?: typeof import("./parse-yaml.ts");
+}
+
+/** Thrown where a library is needed that is not there yet; `withLibraries` loads it and begins again. */
+export class NotLoaded extends Error {
+  readonly library: keyof Libraries;
+  constructor(library: keyof Libraries) {
+    super(`${library} is not loaded`);
+    this.library = library;
+  }
+}
+
+/** The library, or NotLoaded. */
+export function need<K extends keyof Libraries>(libraries: Libraries, library: K): NonNullable<Libraries[K]> {
+  const found = libraries[library];
+  if (found === undefined) throw new NotLoaded(library);
+  return found as NonNullable<Libraries[K]>;
+}
+
+const loaded: Libraries = {};
+
+/** Does pure work; where it asks for a library, loads that and does the work again from the start. */
+export async function withLibraries<T>(work: (libraries: Libraries) => T): Promise<T> {
+  for (;;) {
+    try {
+      return work(loaded);
+    } catch (thrown) {
+      if (!(thrown instanceof NotLoaded)) throw thrown;
+      if (thrown.library === "cel") loaded.cel = (await import("./expression/cel.ts")).createCel(loaded);
+      else if (thrown.library === "linear") loaded.linear = await import("./expression/linear-regex.ts");
+      else loaded.yaml = await import("./parse-yaml.ts");
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import { type Declared, type Digest, type Json, type JsonObject, nearest, type Problem, type ResourceType, type Result, sha256 } from "../core/index.ts";
+import { Evaluator, type Scope } from "./evaluator.ts";
+import { Expressions } from "./expression/expression.ts";
+import { follow, type Reference, unknown, type Value } from "./expression/reference.ts";
+import { type InputSources, resolveInputs } from "./inputs.ts";
+import { type Libraries, withLibraries } from "./libraries.ts";
+import type { LiquidEngine } from "./liquid.ts";
+import { checkDuplicates, checkNeeds, checkReactions, Directory } from "./needs.ts";
+import { parseTree } from "./parse.ts";
+import { dirname } from "./paths.ts";
+import { evaluateVars } from "./vars.ts";
+import { type Expanded, expandResource } from "./resources.ts";
+import { withoutSecrets } from "./secrets.ts";
+import { select, type Selection } from "./select.ts";
+import { Reports, Source } from "./source.ts";
+import { renderTemplate } from "./template.ts";
+import { entryOf, kindOf, type MapNode, type Node, setOwn } from "./tree.ts";
+
+/** All that a playbook is made of besides its text; see the face for each. */
+export interface PlaybookSources extends InputSources {
+  readonly types: ReadonlyMap<string, ResourceType>;
+  readonly facts: JsonObject;
+  readonly selection: Selection;
+}
+
+/** A playbook that holds: plain data, and the way to render templates with it. */
+export interface Playbook {
+  readonly file: string;
+  readonly digest: Digest;
+  readonly stack: string;
+  /** In listed order, names and for_each expanded, those whose `when` does not hold left out, the selection marked. */
+  readonly resources: readonly Declared[];
+  /** The values of the inputs; a secret's is `{ "$secret": name }`. */
+  readonly inputs: JsonObject;
+  readonly secrets: readonly { readonly name: string; readonly value: string }[];
+  /** The facts that expressions and templates read so far, by dotted path; null where there is none. */
+  readonly factsUsed: JsonObject;
+  readonly warnings: readonly Problem[];
+  /** Renders a Liquid template; problems have their place in `file`. */
+  render(template: string, scope: JsonObject, file: string): Result<string>;
+}
+
+const topKeys = ["setpoint", "name", "inputs", "vars", "resources"];
+const laterKeys = ["emits", "on", "budget", "policy", "approvers", "plugins"];
+
+/** Reads, checks and evaluates a playbook. Every problem is in the result; nothing is thrown but bugs. */
+export async function loadPlaybook(text: string, file: string, sources: PlaybookSources): Promise<Result<Playbook>> {
+  const facts = Object.freeze({ ...sources.facts });
+  const loaded = await withLibraries((libraries) => work(new Source(file, text), { types: sources.types, facts, sources }, libraries));
+  const secrets = loaded.secrets.map((secret) => secret.value);
+  const found = loaded.reports.all().map((problem) => withoutSecrets(problem, secrets));
+  if (loaded.reports.failed || loaded.stack === undefined) return { ok: false, problems: found };
+  const liquid = loaded.resources.some(mayRender) ? await liquidEngine() : undefined;
+  return {
+    ok: true,
+    value: {
+      file,
+      digest: sha256(text),
+      stack: loaded.stack,
+      resources: loaded.resources,
+      inputs: loaded.inputs,
+      secrets: loaded.secrets,
+      get factsUsed() {
+        return Object.fromEntries([...loaded.factsUsed].sort(([a], [b]) => (a < b ? -1 : 1)));
+      },
+      warnings: found,
+      render: (template, scope, templateFile) => {
+        const rendered = renderTemplate(template, scope, templateFile, liquid, (path) => useFact(loaded.factsUsed, facts, path));
+        return rendered.ok ? rendered : { ok: false, problems: rendered.problems.map((problem) => withoutSecrets(problem, secrets)) };
+      },
+    },
+  };
+}
+
+/** Checks a playbook as far as that goes without inputs and facts. */
+export async function lintPlaybook(text: string, file: string, types: ReadonlyMap<string, ResourceType>): Promise<readonly Problem[]> {
+  const linted = await withLibraries((libraries) => work(new Source(file, text), { types, facts: unknown }, libraries));
+  return linted.reports.all();
+}
+
+let liquid: LiquidEngine | undefined;
+
+async function liquidEngine(): Promise<LiquidEngine> {
+  liquid ??= (await import("./liquid.ts")).createLiquid();
+  return liquid;
+}
+
+/** Whether the type of a resource could render a template for it. */
+function mayRender(declared: Declared): boolean {
+  return Object.keys(declared.spec).some((key) => key.startsWith("template"));
+}
+
+interface Given {
+  readonly types: ReadonlyMap<string, ResourceType>;
+  readonly facts: JsonObject | typeof unknown;
+  /** Left out while linting. */
+  readonly sources?: PlaybookSources;
+}
+
+interface Loaded {
+  readonly reports: Reports;
+  readonly stack: string | undefined;
+  readonly resources: readonly Declared[];
+  readonly inputs: JsonObject;
+  readonly secrets: readonly { readonly name: string; readonly value: string }[];
+  readonly factsUsed: Map<string, Json>;
+}
+
+/** The whole of it, pure: throws NotLoaded where a library is needed and is then begun again. */
+function work(source: Source, given: Given, libraries: Libraries): Loaded {
+  const reports = new Reports();
+  const factsUsed = new Map<string, Json>();
+  const nothing = { reports, stack: undefined, resources: [], inputs: {}, secrets: [], factsUsed };
+  const root = parseTree(source, reports, libraries);
+  if (root === undefined) return nothing;
+  if (root.is !== "map") {
+    if (!reports.failed) reports.add({ code: "wrong-type", summary: "wrong type", detail: `a playbook is a map with the keys ${topKeys.join(", ")}, not ${kindOf(root)}` }, source, root.start);
+    return nothing;
+  }
+  const stack = checkTop(root, source, reports);
+  const inputs = resolveInputs(entryOf(root, "inputs")?.value, source, reports, libraries, given.sources);
+  const evaluator = new Evaluator(source, reports, new Expressions(libraries));
+  const before = (reference: Reference): void => {
+    if (reference.root !== "facts" || given.facts === unknown) return;
+    if (reference.path.length > 0) useFact(factsUsed, given.facts, reference.path);
+    else for (const key of Object.keys(given.facts)) useFact(factsUsed, given.facts, [key]);
+  };
+  const vars = evaluateVars(entryOf(root, "vars")?.value, source, reports, evaluator, { inputs: inputs.values, facts: given.facts, before });
+  const scope: Scope = { values: { inputs: inputs.values, vars, facts: given.facts }, before };
+  const all = resourceNodes(root, source, reports).flatMap((node) => expandResource(node, { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) }));
+  checkDuplicates(all, source, reports);
+  checkSecretNames(all, inputs.secrets, source, reports);
+  const directory = new Directory(all);
+  const needs = checkNeeds(all, directory, source, reports);
+  if (given.sources === undefined) checkReactions(all, directory, source, reports, (node) => addressTexts(node, evaluator, scope));
+  const chosen = given.sources && select(all, directory, needs, given.sources.selection, reports);
+  return { reports, stack, resources: declaredOf(all, chosen, directory), inputs: markSecrets(inputs.values, inputs.secretNames), secrets: inputs.secrets, factsUsed };
+}
+
+function checkTop(root: MapNode, source: Source, reports: Reports): string | undefined {
+  const report = (code: string, summary: string, detail: string, offset: number): void => reports.add({ code, summary, detail }, source, offset);
+  for (const { key, keyStart } of root.entries) {
+    if (topKeys.includes(key)) continue;
+    if (laterKeys.includes(key)) report("not-supported", "not supported yet by this version", `\`${key}\` is reserved for a later version`, keyStart);
+    else {
+      const near = nearest(key, topKeys);
+      const merge = key === "<<" ? "; YAML 1.2 has no merge keys" : near === undefined ? `; known are ${topKeys.join(", ")}` : `; did you mean \`${near}\`?`;
+      report("unknown-key", "unknown key", `a playbook has no \`${key}\`${merge}`, keyStart);
+    }
+  }
+  checkVersion(entryOf(root, "setpoint")?.value, root.start, report);
+  const name = entryOf(root, "name")?.value;
+  if (name === undefined) report("missing-key", "missing key", "`name` is needed: the stack's name, under which what it manages is recorded", root.start);
+  else if (name.is !== "scalar" || typeof name.value !== "string") report("wrong-type", "wrong type", `\`name\` must be a text, not ${kindOf(name)}${name.is === "scalar" && name.value !== null ? "; quote it" : ""}`, name.start);
+  else if (!/^[A-Za-z0-9._-]+$/.test(name.value)) report("wrong-name", "wrong name", "a stack's name is letters, digits, `.`, `_` and `-`", name.start);
+  else return name.value;
+  return undefined;
+}
+
+function checkVersion(version: Node | undefined, start: number, report: (code: string, summary: string, detail: string, offset: number) => void): void {
+  if (version === undefined) report("missing-key", "missing key", "`setpoint` is needed: the version of the language, `setpoint: 1`", start);
+  else if (version.is !== "scalar" || !(typeof version.value === "number" && Number.isInteger(version.value)) || version.value < 1) report("wrong-version", "wrong version of the language", "write `setpoint: 1`", version.start);
+  else if (version.value > 1) report("wrong-version", "wrong version of the language", `this playbook wants version ${version.value} of the language and this program knows version 1: use a setpoint of version ${version.value} or later`, version.start);
+}
+
+function resourceNodes(root: MapNode, source: Source, reports: Reports): readonly Node[] {
+  const entry = entryOf(root, "resources");
+  if (entry === undefined) {
+    reports.add({ code: "missing-key", summary: "missing key", detail: "`resources` is needed: the list of what is declared" }, source, root.start);
+    return [];
+  }
+  const { value } = entry;
+  if (value.is === "list") return value.items;
+  if (value.is === "scalar" && value.value === null) return [];
+  reports.add({ code: "wrong-type", summary: "wrong type", detail: `\`resources\` must be a list, not ${kindOf(value)}; begin each resource with \`- \`` }, source, value.start);
+  return [];
+}
+
+/** A secret in an address would stand in every plan. */
+function checkSecretNames(all: readonly Expanded[], secrets: Loaded["secrets"], source: Source, reports: Reports): void {
+  for (const one of all) {
+    const secret = secrets.find(({ value }) => value.length >= 4 && one.address?.includes(value));
+    if (secret !== undefined) reports.add({ code: "secret-in-name", summary: "a secret in a name", detail: `the value of \`${secret.name}\` is part of this resource's address, which every plan and log shows; give it an \`id\`` }, source, one.offset);
+  }
+}
+
+function addressTexts(node: Node, evaluator: Evaluator, scope: Scope): readonly { readonly text: string; readonly offset: number }[] {
+  const items = node.is === "list" ? node.items : [node];
+  return items.flatMap((item) => {
+    const value = evaluator.quiet().value(item, scope);
+    return typeof value === "string" ? [{ text: value, offset: item.start }] : [];
+  });
+}
+
+function declaredOf(all: readonly Expanded[], chosen: ReadonlySet<Expanded> | undefined, directory: Directory): readonly Declared[] {
+  return all.flatMap((one) => {
+    if (one.declared === undefined) return [];
+    // What is only needed if it is there is no need of those who plan.
+    const needs = one.common.needs?.filter((pattern) => directory.find(pattern).some((other) => !other.leftOut));
+    const selected = chosen === undefined || chosen.has(one);
+    if (selected && needs?.length === one.common.needs?.length) return [one.declared];
+    const { needs: _, ...common } = one.common;
+    return [{ ...one.declared, selected, common: { ...common, ...(needs !== undefined && needs.length > 0 && { needs }) } }];
+  });
+}
+
+function markSecrets(values: { readonly [name: string]: Value }, secret: ReadonlySet<string>): JsonObject {
+  const marked: { [name: string]: Json } = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== unknown) setOwn<Json>(marked, name, secret.has(name) ? { $secret: name } : value);
+  }
+  return marked;
+}
+
+function useFact(used: Map<string, Json>, facts: JsonObject, path: readonly (string | number)[]): void {
+  const found = follow(facts, path);
+  used.set(path.join("."), "value" in found && found.value !== unknown ? (found.value as Json) : null);
+}

@@ -1,0 +1,87 @@
+import type { Place, Problem } from "../core/index.ts";
+
+/** A text with a name, that can tell line and column of an offset. Lines are only counted when the first place is asked for. */
+export class Source {
+  readonly file: string;
+  readonly text: string;
+  #starts: readonly number[] | undefined;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.text = text;
+  }
+
+  /** The place of an offset in UTF-16 units, counted from 1; an offset outside the text is moved to its nearest end. */
+  place(offset: number): Place {
+    const at = Math.max(0, Math.min(offset, this.text.length));
+    const starts = this.#lines();
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return { file: this.file, line: low + 1, column: at - (starts[low] ?? 0) + 1 };
+  }
+
+  /** The line of text with that number (from 1), without its end. */
+  line(number: number): string {
+    const starts = this.#lines();
+    const from = starts[number - 1] ?? 0;
+    return this.text.slice(from, starts[number] ?? this.text.length).replace(/\r?\n?$/, "");
+  }
+
+  #lines(): readonly number[] {
+    if (this.#starts !== undefined) return this.#starts;
+    const starts = [0];
+    for (let at = this.text.indexOf("\n"); at >= 0; at = this.text.indexOf("\n", at + 1)) starts.push(at + 1);
+    this.#starts = starts;
+    return starts;
+  }
+}
+
+/** What is said about a place: the parts of a Problem that are not the place. */
+export interface Report {
+  readonly code: string;
+  readonly summary: string;
+  readonly detail: string;
+  readonly severity?: Problem["severity"];
+}
+
+/** Gathers problems with their places; the same one twice (as each turn of a for_each finds it) is kept once. */
+export class Reports {
+  readonly #found = new Map<string, Problem>();
+
+  /** Adds a problem; without a source it has no place. */
+  add(report: Report, source?: Source, offset = 0): void {
+    const at = source?.place(offset);
+    const problem: Problem = {
+      code: report.code,
+      severity: report.severity ?? "error",
+      summary: report.summary,
+      detail: report.detail,
+      ...(at && source && { at, excerpt: source.line(at.line) }),
+    };
+    const key = `${problem.code} ${at?.file}:${at?.line}:${at?.column} ${problem.detail}`;
+    if (!this.#found.has(key)) this.#found.set(key, problem);
+  }
+
+  get failed(): boolean {
+    return this.all().some((problem) => problem.severity === "error");
+  }
+
+  /** All in the order of their places; those without a place come first. */
+  all(): readonly Problem[] {
+    return [...this.#found.values()].sort((a, b) => {
+      if (a.at === undefined || b.at === undefined) return Number(a.at !== undefined) - Number(b.at !== undefined);
+      if (a.at.file !== b.at.file) return 0;
+      return a.at.line - b.at.line || a.at.column - b.at.column;
+    });
+  }
+}
+
+/** A code from the words of a summary: "wrong type" gives wrong-type. */
+export function codeOf(summary: string): string {
+  return summary.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+}

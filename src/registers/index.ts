@@ -1,9 +1,12 @@
 import type { Goal, RegisterKind } from "../core/index.ts";
+import { configGoals } from "./config-goal.ts";
 import { path } from "./path.ts";
 import { pathGoals } from "./path-goals.ts";
 import { receipt, receiptGoals } from "./receipt.ts";
 import { textGoals } from "./text-goals.ts";
 
+export { type ConfigWant, type KeyEdit, keyPathProblem } from "./config-goal.ts";
+export { type Edit, FormatError, flattenSet, formatKeyPath, formatName, formatNames, type KeyPath, parseKeyPath } from "./formats/index.ts";
 export { path, pathRegister } from "./path.ts";
 export type { AbsentWant, AttributesWant, SweptWant, WholeFileWant } from "./path-goals.ts";
 export type { DirectoryState, FileState, PathState, SymlinkState } from "./path-state.ts";
@@ -14,4 +17,4 @@ export { loadedText, loadText } from "./text-goals.ts";
 export const kinds: ReadonlyMap<string, RegisterKind> = new Map([path, receipt].map((kind) => [kind.kind, kind as unknown as RegisterKind]));
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
-export const goals: ReadonlyMap<string, Goal> = new Map([...pathGoals, ...textGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]));
+export const goals: ReadonlyMap<string, Goal> = new Map([...pathGoals, ...textGoals, ...configGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]));

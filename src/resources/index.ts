@@ -9,6 +9,7 @@ const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   line: async () => (await import("./line.ts")).line,
   block: async () => (await import("./block.ts")).block,
   replace: async () => (await import("./replace.ts")).replace,
+  config: async () => (await import("./config.ts")).config,
   command: async () => (await import("./command.ts")).command,
 };
 

@@ -37,7 +37,7 @@ function start() {
   if (process.env.UV_THREADPOOL_SIZE === undefined) process.env.UV_THREADPOOL_SIZE = "64";
 
   Promise.resolve()
-    .then(() => loadBundle().main(argv))
+    .then(() => require("./bundle.js").open(require("path").join(__dirname, "../dist")).require("./main.js").main(argv))
     .then(
       (code) => {
         process.exitCode = code;
@@ -47,40 +47,4 @@ function start() {
         process.exitCode = 70;
       },
     );
-}
-
-// The bundle is one file, so that an upgrade in the middle of a run cannot take away a part that is loaded late. Its V8 code cache was
-// made by the build and is only read here: a read-only command writes nothing. It lies beside the bundle and is as trusted; V8 rejects
-// it for another V8 or other flags, and another bundle has another name.
-function loadBundle() {
-  const fs = require("fs");
-  const path = require("path");
-  const vm = require("vm");
-  const dist = path.join(__dirname, "..", "dist");
-
-  let filename;
-  try {
-    filename = path.join(dist, JSON.parse(fs.readFileSync(path.join(dist, "build.json"), "utf8")).bundle);
-  } catch (error) {
-    throw new Error(`setpoint is not built (${error.message}); run \`npm run build\` in its folder`);
-  }
-
-  let cachedData;
-  if (process.env.SETPOINT_NO_CODE_CACHE !== "1") {
-    try {
-      cachedData = fs.readFileSync(`${filename}.${process.version}-${process.arch}.cache`);
-    } catch (_none) {
-      cachedData = undefined;
-    }
-  }
-
-  // The build leaves only ASCII in the bundle, so latin1 reads it rightly, and fastest.
-  const script = new vm.Script(fs.readFileSync(filename, "latin1"), {
-    filename,
-    cachedData,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const bundle = { exports: {} };
-  script.runInThisContext()(bundle.exports, require, bundle, filename, dist);
-  return bundle.exports;
 }

@@ -1,23 +1,19 @@
-// `node scripts/code-cache.mjs BUNDLE CACHE`: runs the bundle the way users most often do, then writes V8's code cache for it, which then
+// `node scripts/code-cache.mjs DIST INDEX`: runs the bundle the way users most often do, then writes V8's code cache for it, which then
 // holds the functions that those runs needed. Only commands that change nothing are run, on a playbook in a temporary folder.
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import v8 from "node:v8";
-import vm from "node:vm";
 
-const [bundle, cache] = process.argv.slice(2);
+const [dist, index] = process.argv.slice(2);
+process.env.SETPOINT_NO_CODE_CACHE = "1";
 
 // V8 forgets the bytecode of functions that have not run for a while. The flag is set back below, as flags are part of a cache's identity.
 v8.setFlagsFromString("--no-flush-bytecode");
 
-const script = new vm.Script(readFileSync(bundle, "latin1"), {
-  filename: bundle,
-  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-});
-const module = { exports: {} };
-script.runInThisContext()(module.exports, createRequire(import.meta.url), module, bundle, dirname(bundle));
+const bundle = createRequire(import.meta.url)("../bin/bundle.js").open(dist, JSON.parse(index));
+const { main } = bundle.require("./main.js");
 
 const folder = mkdtempSync(join(tmpdir(), "setpoint-build-"));
 try {
@@ -27,9 +23,27 @@ try {
 }
 
 v8.setFlagsFromString("--flush-bytecode");
-writeFileSync(`${cache}.${process.pid}.tmp`, script.createCachedData());
-renameSync(`${cache}.${process.pid}.tmp`, cache);
+const caches = [...bundle.scripts].map(([name, script]) => [name, script.createCachedData()]);
+const path = `${join(dist, JSON.parse(index).bundle)}.${process.version}-${process.arch}.cache`;
+writeFileSync(`${path}.${process.pid}.tmp`, cacheFile(caches));
+renameSync(`${path}.${process.pid}.tmp`, path);
 process.exit(0);
+
+// One line of JSON with the place of each, then they themselves, at multiples of 8, as V8 would copy what is not aligned.
+function cacheFile(caches) {
+  const aligned = (length) => Math.ceil(length / 8) * 8;
+  const start = 8192;
+  const places = {};
+  let end = start;
+  for (const [name, { length }] of caches) {
+    places[name] = [end, length];
+    end += aligned(length);
+  }
+  const bytes = Buffer.alloc(end, " ");
+  if (bytes.write(`${JSON.stringify(places)}\n`) > start) throw new Error("the table of caches is too long");
+  for (const [name, data] of caches) data.copy(bytes, places[name][0]);
+  return bytes;
+}
 
 async function warmUp(folder) {
   const playbook = join(folder, "site.yaml");
@@ -50,6 +64,6 @@ async function warmUp(folder) {
   const state = ["--state-dir", join(folder, "state")];
   for (const argv of [["--help"], ["lint", playbook], ["plan", playbook, ...state], ["plan", playbook, "--json", ...state]]) {
     // A command that fails here fails for its user too, and then says so better; the cache only holds less.
-    await module.exports.main(argv).catch(() => undefined);
+    await main(argv).catch(() => undefined);
   }
 }

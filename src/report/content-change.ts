@@ -1,5 +1,5 @@
 import { type Change, type Digest, isKeyed, type State, SystemFault } from "../core/index.ts";
-import { type DiffLine, type Differ, linesOf, unifiedDiff, wholeText } from "./line-diff.ts";
+import { type Differ, type DiffLine, linesOf, unifiedDiff, wholeText } from "./line-diff.ts";
 import type { Look } from "./style.ts";
 import { bytes, count } from "./words.ts";
 
@@ -12,7 +12,10 @@ export interface ContentChange {
 /** A content above this is not decoded for a diff. */
 const tooLarge = 4 * 1024 * 1024;
 
-type Seen = { readonly is: "text"; readonly text: string; readonly size: number } | { readonly is: "binary" | "large"; readonly size: number } | { readonly is: "gone" };
+type Seen =
+  | { readonly is: "text"; readonly text: string; readonly size: number }
+  | { readonly is: "binary" | "large"; readonly size: number }
+  | { readonly is: "gone" };
 
 /** The digest that a state names as its content. */
 export function contentOf(state: State): Digest | undefined {
@@ -49,7 +52,15 @@ export function contentChange(change: Change, look: Look, differ: Differ | undef
   // Left out is free: the state that should be does not say a content, so it is kept.
   if (after === undefined && change.after.is === change.before.is) return undefined;
   if (isSensitive(change, look)) {
-    return { words: before === undefined ? "content set (sensitive)" : after === undefined ? "content removed (sensitive)" : "content changed (sensitive)", lines: [] };
+    return {
+      words:
+        before === undefined
+          ? "content set (sensitive)"
+          : after === undefined
+            ? "content removed (sensitive)"
+            : "content changed (sensitive)",
+      lines: [],
+    };
   }
   if (before === undefined && after !== undefined) return wholeChange(see(look, after), "add");
   if (after === undefined && before !== undefined) return wholeChange(see(look, before), "drop");
@@ -58,7 +69,8 @@ export function contentChange(change: Change, look: Look, differ: Differ | undef
   const right = see(look, after);
   if (left.is === "text" && right.is === "text" && differ) return { lines: unifiedDiff(left.text, right.text, differ) };
   if (left.is === "gone" || right.is === "gone") return { words: "content changed (it cannot be read any more to be shown)", lines: [] };
-  const kind = left.is === right.is ? (left.is === "binary" ? "binary content" : "content") : `content (${left.is} before, ${right.is} after)`;
+  const kind =
+    left.is === right.is ? (left.is === "binary" ? "binary content" : "content") : `content (${left.is} before, ${right.is} after)`;
   return { words: `${kind} changed, ${bytes(left.size)} before, ${bytes(right.size)} after`, lines: [] };
 }
 

@@ -1,4 +1,4 @@
-import { type Change, isObject, type Json, type JsonObject, sameJson, type State } from "../core/index.ts";
+import { type Change, isObject, type Json, type JsonObject, type State, sameJson } from "../core/index.ts";
 import { contentOf } from "./content-change.ts";
 import { safeLine } from "./safe.ts";
 
@@ -19,7 +19,10 @@ const longest = 160;
  * The fields in which the ends of a change differ, contents apart. A field that `after` leaves out is free and does not count.
  * `hide` keeps all values back but those of common attributes.
  */
-export function fieldChanges({ before, after, action }: Pick<Change, "before" | "after" | "action">, options: { readonly hide: boolean; readonly full: boolean }): FieldChange[] {
+export function fieldChanges(
+  { before, after, action }: Pick<Change, "before" | "after" | "action">,
+  options: { readonly hide: boolean; readonly full: boolean },
+): FieldChange[] {
   const found: FieldChange[] = [];
   const text = (name: string, value: Json | undefined): string | undefined => {
     if (value === undefined) return undefined;
@@ -60,18 +63,21 @@ function keysOf(before: JsonObject, after: JsonObject): string[] {
 /** A value of a state in one line, safe to print. `mode` is octal, digests are short, secrets do not show. */
 export function valueText(name: string, value: Json, full = false): string {
   const text = safeLine(rawText(name, value));
-  return full || text.length <= longest ? text : `${[...text].slice(0, longest).join("")}… (${text.length} characters)`;
+  return full || text.length <= longest ? text : `${[...text].slice(0, longest).join("")}... (${text.length} characters)`;
 }
 
 function rawText(name: string, value: Json): string {
-  if (/(?:^|_)mode$/.test(name) && typeof value === "number" && Number.isInteger(value) && value >= 0) return value.toString(8).padStart(4, "0");
+  if (/(?:^|_)mode$/.test(name) && typeof value === "number" && Number.isInteger(value) && value >= 0)
+    return value.toString(8).padStart(4, "0");
   if (typeof value === "string") {
     if (/^[0-9a-f]{64}$/.test(value)) return value.slice(0, 12);
     if (value.startsWith("keyed:")) return hiddenValue;
     return value === "" || value !== value.trim() ? JSON.stringify(value) : value;
   }
   if (Array.isArray(value)) {
-    return value.every((item) => typeof item !== "object" || item === null) ? `[${value.map((item) => rawText("", item as Json)).join(", ")}]` : JSON.stringify(withoutSecrets(value));
+    return value.every((item) => typeof item !== "object" || item === null)
+      ? `[${value.map((item) => rawText("", item as Json)).join(", ")}]`
+      : JSON.stringify(withoutSecrets(value));
   }
   if (isObject(value)) return value.$secret === undefined ? JSON.stringify(withoutSecrets(value)) : hiddenValue;
   return String(value);
@@ -86,7 +92,9 @@ function withoutSecrets(value: Json): Json {
 
 /** A state in one line: its sort, then the given fields of it. Safe to print. */
 export function stateText(state: State, fields: readonly string[] = Object.keys(state)): string {
-  const parts = fields.filter((key) => key !== "is" && state[key] !== undefined).map((key) => `${safeLine(key)} ${valueText(key, state[key] as Json)}`);
+  const parts = fields
+    .filter((key) => key !== "is" && state[key] !== undefined)
+    .map((key) => `${safeLine(key)} ${valueText(key, state[key] as Json)}`);
   return [safeLine(state.is), ...parts].join(", ");
 }
 

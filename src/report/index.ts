@@ -1,6 +1,20 @@
 export { githubAnnotations } from "./annotations.ts";
+export { markdownReport, stepSummary } from "./markdown.ts";
 export { renderPlan } from "./render-plan.ts";
 export { problemCounts, renderProblems, sortProblems } from "./render-problems.ts";
+export { renderReport } from "./render-report.ts";
+export {
+  type HistoryRow,
+  type RunDetail,
+  renderHistory,
+  renderRun,
+  renderStatus,
+  renderWhy,
+  type StackStatus,
+  type TimeText,
+  type WhyReport,
+} from "./render-rows.ts";
+export { type RunView, terminalView, type ViewOptions, type ViewOutput } from "./run-view.ts";
 export { safeLine, safeText, withoutCommands } from "./safe.ts";
 export { type Look, plainStyle, type Style } from "./style.ts";
 export { jsonText, planJson, problemsJson, runJson } from "./to-json.ts";

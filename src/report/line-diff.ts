@@ -5,7 +5,10 @@ export interface DiffLine {
 }
 
 /** Finds the shortest way from one list to another; the runs in order. Undefined where they are too different. */
-export type Differ = (before: string[], after: string[]) => readonly { readonly value: readonly string[]; readonly added?: boolean; readonly removed?: boolean }[] | undefined;
+export type Differ = (
+  before: string[],
+  after: string[],
+) => readonly { readonly value: readonly string[]; readonly added?: boolean; readonly removed?: boolean }[] | undefined;
 
 const context = 3;
 /** Beyond this, all lines between the common head and tail count as replaced: a limit by work, not by time, so that plans are the same everywhere. */
@@ -37,16 +40,25 @@ export function unifiedDiff(before: string, after: string, differ: Differ): Diff
   let head = 0;
   while (head < left.length && head < right.length && left[head] === right[head]) head += 1;
   let tail = 0;
-  while (tail < left.length - head && tail < right.length - head && left[left.length - 1 - tail] === right[right.length - 1 - tail]) tail += 1;
+  while (tail < left.length - head && tail < right.length - head && left[left.length - 1 - tail] === right[right.length - 1 - tail])
+    tail += 1;
 
   const gone = left.slice(head, left.length - tail);
   const come = right.slice(head, right.length - tail);
-  const runs = differ(gone, come) ?? [{ value: gone, removed: true }, { value: come, added: true }];
-  return hunks([
-    ...left.slice(Math.max(0, head - context), head).map((text): DiffLine => ({ is: "same", text })),
-    ...runs.flatMap(({ value, added, removed }) => value.map((text): DiffLine => ({ is: added ? "add" : removed ? "drop" : "same", text }))),
-    ...left.slice(left.length - tail, left.length - tail + context).map((text): DiffLine => ({ is: "same", text })),
-  ], Math.max(0, head - context));
+  const runs = differ(gone, come) ?? [
+    { value: gone, removed: true },
+    { value: come, added: true },
+  ];
+  return hunks(
+    [
+      ...left.slice(Math.max(0, head - context), head).map((text): DiffLine => ({ is: "same", text })),
+      ...runs.flatMap(({ value, added, removed }) =>
+        value.map((text): DiffLine => ({ is: added ? "add" : removed ? "drop" : "same", text })),
+      ),
+      ...left.slice(left.length - tail, left.length - tail + context).map((text): DiffLine => ({ is: "same", text })),
+    ],
+    Math.max(0, head - context),
+  );
 }
 
 /** Cuts a list of lines into hunks; `skipped` lines stand before the list. */
@@ -63,12 +75,16 @@ function hunks(lines: readonly DiffLine[], skipped: number): DiffLine[] {
     left += from - at;
     right += from - at;
     let last = first;
-    for (let index = first; index < lines.length && index - last <= context * 2 + 1; index += 1) if (lines[index]?.is !== "same") last = index;
+    for (let index = first; index < lines.length && index - last <= context * 2 + 1; index += 1)
+      if (lines[index]?.is !== "same") last = index;
     const to = Math.min(lines.length, last + 1 + context);
     const part = lines.slice(from, to);
     const drops = part.filter((line) => line.is !== "add").length;
     const adds = part.filter((line) => line.is !== "drop").length;
-    result.push({ is: "hunk", text: `@@ -${range(left, drops)} +${range(right, adds)} @@` }, ...part.flatMap((line) => withEnd(line.is, line.text)));
+    result.push(
+      { is: "hunk", text: `@@ -${range(left, drops)} +${range(right, adds)} @@` },
+      ...part.flatMap((line) => withEnd(line.is, line.text)),
+    );
     left += drops;
     right += adds;
     at = to;
@@ -83,7 +99,10 @@ function range(start: number, length: number): string {
 
 function withEnd(is: DiffLine["is"], line: string): DiffLine[] {
   if (line.endsWith("\n")) return [{ is, text: line.slice(0, -1) }];
-  return [{ is, text: line }, { is: "note", text: "\\ No newline at end of file" }];
+  return [
+    { is, text: line },
+    { is: "note", text: "\\ No newline at end of file" },
+  ];
 }
 
 /** Whether lines of a diff look the same but for tabs, so that tabs must be shown. */

@@ -41,7 +41,12 @@ function sizeOf(change: Change, content: NonNullable<ReturnType<typeof contentOf
 /** `3 to create, 2 to update, 1 to delete, 1 to run`, without those that are none. */
 export function countsText({ summary }: Pick<Plan, "summary">): string {
   const say = (value: number, what: string): string | false => value > 0 && `${number(value)} to ${what}`;
-  const said = listed(say(summary.creates, "create"), say(summary.updates, "update"), say(summary.deletes, "delete"), say(summary.runs, "run"));
+  const said = listed(
+    say(summary.creates, "create"),
+    say(summary.updates, "update"),
+    say(summary.deletes, "delete"),
+    say(summary.runs, "run"),
+  );
   return said === "" ? "nothing to do" : said;
 }
 
@@ -96,9 +101,9 @@ export function commandOf(change: Change): string | undefined {
   for (const key of ["argv", "run", "command", "shell"]) {
     const value = about?.[key];
     if (typeof value === "string") return value;
-    if (Array.isArray(value) && value.length > 0 && value.every((word) => typeof word === "string")) {
-      return value.map((word) => quoted(word as string)).join(" ");
-    }
+    // A word that is no text stands for a secret.
+    if (Array.isArray(value) && value.length > 0)
+      return value.map((word) => (typeof word === "string" ? quoted(word) : "(sensitive)")).join(" ");
   }
   return undefined;
 }

@@ -2,11 +2,22 @@ import type { ChalkInstance } from "chalk";
 import { type Change, type Plan, registerId } from "../core/index.ts";
 import { contentChange, isSensitive, needsDiffer } from "./content-change.ts";
 import { fieldChanges } from "./field-changes.ts";
-import { type DiffLine, type Differ, differsInTabs, loadDiffer } from "./line-diff.ts";
-import { blastRadius, commandOf, countsText, type Group, groupsOf, inSync, radiusText, reasonText, saysRegister, tentativeText } from "./plan-facts.ts";
+import { type Differ, type DiffLine, differsInTabs, loadDiffer } from "./line-diff.ts";
+import {
+  blastRadius,
+  commandOf,
+  countsText,
+  type Group,
+  groupsOf,
+  inSync,
+  radiusText,
+  reasonText,
+  saysRegister,
+  tentativeText,
+} from "./plan-facts.ts";
 import { safeContent, safeLine, withoutCommands } from "./safe.ts";
 import { type Glyphs, glyphsOf, type Look, paintAction, painterOf, type Style } from "./style.ts";
-import { count, lineText, number, placeText } from "./words.ts";
+import { count, lineText, number } from "./words.ts";
 
 /** Lines of a diff before it is folded. */
 const diffLines = 40;
@@ -86,7 +97,11 @@ interface Heading {
 function showChange(sheet: Sheet, change: Change, { name, place, by = [], indent, detailed }: Heading): void {
   const { paint, lines, glyphs } = sheet;
   const notes = notesOf(change, paint);
-  const head = [`${paintAction(paint, change.action, glyphs.mark[change.action])} ${paint.bold(name)}`, ...(place === undefined ? [] : [paint.dim(place)]), ...notes];
+  const head = [
+    `${paintAction(paint, change.action, glyphs.mark[change.action])} ${paint.bold(name)}`,
+    ...(place === undefined ? [] : [paint.dim(place)]),
+    ...notes,
+  ];
   lines.push(indent + head.join("  "), ...by);
   if (detailed) for (const line of detailsOf(sheet, change)) lines.push(`${indent}    ${line}`);
 }
@@ -118,7 +133,7 @@ function detailsOf(sheet: Sheet, change: Change): string[] {
     const isDiff = content.words === undefined;
     const few = isDiff ? diffLines : content.lines.length <= wholeLines ? wholeLines : begunLines;
     const kept = style.full ? content.lines : content.lines.slice(0, few);
-    details.push(...diffText(kept, paint));
+    details.push(...diffText(kept, paint, glyphs));
     const left = content.lines.length - kept.length;
     if (left > 0) details.push(paint.dim(`${glyphs.more} ${count(left, "more line")} (--full shows all)`));
   }
@@ -131,12 +146,14 @@ function attributeLines({ paint, glyphs, style, look }: Sheet, change: Change): 
   if (change.action === "create") return [fields.map(({ name, after }) => `${paint.dim(name)} ${after ?? ""}`).join("  ")];
   if (change.action === "delete") return [fields.map(({ name, before }) => `${paint.dim(name)} ${before ?? ""}`).join("  ")];
   const none = "(unset)";
-  return fields.map(({ name, before = none, after = none }) => `${paint.dim(name)} ${paint.red(before)} ${glyphs.arrow} ${paint.green(after)}`);
+  return fields.map(
+    ({ name, before = none, after = none }) => `${paint.dim(name)} ${paint.red(before)} ${glyphs.arrow} ${paint.green(after)}`,
+  );
 }
 
 /** Lines of a diff, safe and coloured. Also used by itself to show what moved. */
-export function diffText(lines: readonly DiffLine[], paint: ChalkInstance): string[] {
-  const tab = differsInTabs(lines) ? "arrow" : "space";
+export function diffText(lines: readonly DiffLine[], paint: ChalkInstance, glyphs: Glyphs): string[] {
+  const tab = differsInTabs(lines) ? glyphs.tab : " ";
   return lines.map(({ is, text }) => {
     switch (is) {
       case "hunk":
@@ -165,7 +182,9 @@ function showFolded({ lines, paint, glyphs }: Sheet, folded: readonly Change[]):
   lines.push(paint.dim(`${glyphs.more} ${count(folded.length, "more change")} (--full shows all):`));
   const named = [...byResource].slice(0, shownFirst);
   for (const [address, counts] of named) {
-    const said = (["create", "update", "delete", "run"] as const).filter((action) => counts[action] > 0).map((action) => `${number(counts[action])} to ${action}`);
+    const said = (["create", "update", "delete", "run"] as const)
+      .filter((action) => counts[action] > 0)
+      .map((action) => `${number(counts[action])} to ${action}`);
     lines.push(`    ${safeLine(address)}  ${said.join(", ")}`);
   }
   if (byResource.size > named.length) lines.push(`    ${glyphs.more} ${count(byResource.size - named.length, "more resource")}`);
@@ -175,24 +194,29 @@ function showFolded({ lines, paint, glyphs }: Sheet, folded: readonly Change[]):
 function showEnd({ lines, paint, glyphs, look }: Sheet, plan: Plan): void {
   if (plan.changes.length === 0) {
     const resources = plan.summary.resources;
-    lines.push(paint.green(resources === 1 ? "Nothing to do: 1 resource is in sync." : `Nothing to do: ${count(resources, "resource")} are in sync.`));
+    lines.push(
+      paint.green(
+        resources === 1 ? "Nothing to do: 1 resource is in sync." : `Nothing to do: ${count(resources, "resource")} are in sync.`,
+      ),
+    );
   } else {
     lines.push(`${paint.bold("Plan:")} ${countsText(plan)}. ${number(inSync(plan))} in sync.`);
     const radius = blastRadius(plan, look);
     const text = radiusText(radius);
     if (text !== undefined) lines.push(radius.irreversible > 0 ? paint.red(text) : paint.dim(text));
-    for (const { stack, registers } of radius.foreign) lines.push(paint.yellow(`Changes ${count(registers, "register")} that stack ${safeLine(stack)} set last.`));
+    for (const { stack, registers } of radius.foreign)
+      lines.push(paint.yellow(`Changes ${count(registers, "register")} that stack ${safeLine(stack)} set last.`));
   }
   if (plan.orphans.length === 0) return;
-  lines.push("", `${count(plan.orphans.length, "orphan")} that the playbook no longer declares (--prune lets go of ${plan.orphans.length === 1 ? "it" : "them"}):`);
+  lines.push(
+    "",
+    `${count(plan.orphans.length, "orphan")} that the playbook no longer declares (--prune lets go of ${plan.orphans.length === 1 ? "it" : "them"}):`,
+  );
   for (const { register, address, aspects, kept } of plan.orphans.slice(0, shownOrphans)) {
     const what = `${safeLine(register)}${aspects.length > 0 ? ` (${aspects.map(safeLine).join(", ")})` : ""}`;
-    lines.push(`  ${glyphs.dash} ${safeLine(address)}  ${paint.dim(what)}${kept === undefined ? "" : `  ${paint.yellow(`stays: ${safeLine(kept)}`)}`}`);
+    lines.push(
+      `  ${glyphs.dash} ${safeLine(address)}  ${paint.dim(what)}${kept === undefined ? "" : `  ${paint.yellow(`stays: ${safeLine(kept)}`)}`}`,
+    );
   }
   if (plan.orphans.length > shownOrphans) lines.push(`  ${glyphs.more} ${number(plan.orphans.length - shownOrphans)} more`);
-}
-
-/** Where a change was declared, for messages: `site.yaml:3:5`. */
-export function declaredAt(change: Change): string {
-  return change.resources.map(({ at }) => placeText(at)).join(", ");
 }

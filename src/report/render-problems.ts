@@ -50,7 +50,7 @@ function renderProblem({ code, severity, summary, detail, at, address, excerpt, 
 
 /** The excerpt, safe, and the column (from 0) under which the caret stands. */
 function cutAround(excerpt: string, column: number, more: string): { readonly text: string; readonly caret: number } {
-  const line = excerpt.replace(/\r?\n[^]*$/, "").replace(/\r$/, "");
+  const line = (excerpt.split("\n", 1)[0] ?? "").replace(/\r$/, "");
   const at = Math.min(Math.max(0, column - 1), line.length);
   const safe = (text: string): string => safeLine(expandTabs(text));
   if (line.length <= longest) return { text: safe(line), caret: columnsOf(safe(line.slice(0, at))) };

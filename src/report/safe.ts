@@ -23,14 +23,15 @@ export function safeLine(text: string): string {
 
 /** Text whose line feeds stay and whose tabs become spaces; everything else as `safeLine`. For messages of several lines. */
 export function safeText(text: string): string {
-  return text.split("\n").map((line) => safeLine(expandTabs(line.endsWith("\r") ? line.slice(0, -1) : line))).join("\n");
+  return text
+    .split("\n")
+    .map((line) => safeLine(expandTabs(line.endsWith("\r") ? line.slice(0, -1) : line)))
+    .join("\n");
 }
 
-/** A line of a content: tabs become spaces up to the next multiple of 8, or arrows where they are what differs. */
-export function safeContent(line: string, tab: "space" | "arrow" | "escape" = "space"): string {
-  if (plain.test(line)) return line;
-  if (tab === "escape" || !line.includes("\t")) return safeLine(line);
-  return safeLine(expandTabs(line, tab === "arrow" ? "→" : " "));
+/** A line of a content: tabs become spaces up to the next multiple of 8, the first of them `lead`, which shows them where tabs are what differs. */
+export function safeContent(line: string, lead = " "): string {
+  return plain.test(line) ? line : safeLine(expandTabs(line, lead));
 }
 
 /** Tabs as spaces up to the next multiple of 8, the first of them `lead`. */
@@ -60,7 +61,7 @@ export function withoutCommands(text: string): string {
 
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const markOnly = /[\p{Mn}\p{Me}\u200c\u200d\ufe00-\ufe0f]/u;
+const markOnly = /\p{Mn}|\p{Me}|\u200c|\u200d/u;
 
 /** Columns that safe text without colour takes in a terminal. */
 export function columnsOf(text: string): number {

@@ -28,6 +28,7 @@ export interface Glyphs {
   readonly good: string;
   readonly bad: string;
   readonly back: string;
+  readonly tab: string;
 }
 
 const unicodeGlyphs: Glyphs = {
@@ -38,6 +39,7 @@ const unicodeGlyphs: Glyphs = {
   good: "✓",
   bad: "✗",
   back: "↩",
+  tab: "→",
 };
 
 const asciiGlyphs: Glyphs = {
@@ -48,6 +50,7 @@ const asciiGlyphs: Glyphs = {
   good: "*",
   bad: "x",
   back: "<",
+  tab: ">",
 };
 
 /** The marks for a style. */

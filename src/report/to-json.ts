@@ -2,8 +2,7 @@ import type { ActionResult, Json, JsonObject, Place, Plan, Problem, RunReport } 
 
 /** The plan in the documented shape of `--json`. `extra` adds fields at the top, which never replace documented ones. */
 export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
-  return {
-    ...extra,
+  const documented = {
     format: plan.format,
     stack: plan.stack,
     digest: plan.digest,
@@ -21,8 +20,15 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
       reason: change.reason,
       ...(change.foreign !== undefined && { foreign: change.foreign }),
     })),
-    orphans: plan.orphans.map(({ register, aspects, address, kept }) => ({ register, aspects, address, ...(kept !== undefined && { kept }) })),
+    orphans: plan.orphans.map(({ register, aspects, address, kept }) => ({
+      register,
+      aspects,
+      address,
+      ...(kept !== undefined && { kept }),
+    })),
   };
+  // Twice: the first for the order of keys, the last for their values.
+  return { ...documented, ...extra, ...documented };
 }
 
 /** A run's report in the documented shape of `--json`. */
@@ -52,7 +58,7 @@ function actionJson({ register, status, detail, before, after, found }: ActionRe
   };
 }
 
-/** Problems as data, in the order in which `renderProblems` shows them is not promised: as given. */
+/** Problems as data, in the order given. */
 export function problemsJson(problems: readonly Problem[]): Json[] {
   return problems.map(({ code, severity, summary, detail, at, address, excerpt, more }) => ({
     code,
@@ -75,5 +81,8 @@ const steering = /[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u
 
 /** JSON text that is safe to print: equal to JSON.stringify for a parser. Undefined `indent` gives one line. */
 export function jsonText(value: Json, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(steering, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(value, undefined, indent).replace(
+    steering,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

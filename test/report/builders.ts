@@ -10,8 +10,8 @@ import {
   type RunId,
   type RunReport,
   type State,
-  sha256,
   SystemFault,
+  sha256,
 } from "../../src/core/index.ts";
 import type { Look, Style } from "../../src/report/index.ts";
 
@@ -136,8 +136,45 @@ export function problem(code: string, more: Partial<Problem> = {}): Problem {
 /** A plan with one of everything, and the look that it needs. */
 export function richPlan(): { plan: Plan; look: Look } {
   const contents = memory();
-  const before = contents.put(["user www;", "workers 2;", "", "events {}", "", "http {", "\tgzip on;", "}", "# 9", "# 10", "# 11", "# 12", "# 13", "# 14", "end"].join("\n"));
-  const after = contents.put(["user www;", "workers 4;", "", "events {}", "", "http {", "\tgzip on;", "}", "# 9", "# 10", "# 11", "# 12", "# 13", "# 14", "end", ""].join("\n"));
+  const before = contents.put(
+    [
+      "user www;",
+      "workers 2;",
+      "",
+      "events {}",
+      "",
+      "http {",
+      "\tgzip on;",
+      "}",
+      "# 9",
+      "# 10",
+      "# 11",
+      "# 12",
+      "# 13",
+      "# 14",
+      "end",
+    ].join("\n"),
+  );
+  const after = contents.put(
+    [
+      "user www;",
+      "workers 4;",
+      "",
+      "events {}",
+      "",
+      "http {",
+      "\tgzip on;",
+      "}",
+      "# 9",
+      "# 10",
+      "# 11",
+      "# 12",
+      "# 13",
+      "# 14",
+      "end",
+      "",
+    ].join("\n"),
+  );
   const long = contents.put(Array.from({ length: 120 }, (_, index) => `line ${index}\n`).join(""));
   const changed = contents.put(Array.from({ length: 120 }, (_, index) => `row ${index}\n`).join(""));
   const motd = contents.put("hello\nworld\n");
@@ -149,7 +186,10 @@ export function richPlan(): { plan: Plan; look: Look } {
     [
       change(0, "/etc/motd", absent, file(motd)),
       change(1, "/etc/big.conf", absent, file(long)),
-      change(2, "/etc/nginx/nginx.conf", file(before), file(after, { mode: 0o600, owner: "www" }), { manner: { sensitive: false }, reason: "drift" }),
+      change(2, "/etc/nginx/nginx.conf", file(before), file(after, { mode: 0o600, owner: "www" }), {
+        manner: { sensitive: false },
+        reason: "drift",
+      }),
       change(3, "/etc/rows", file(long), file(changed)),
       change(4, "/etc/hosts", file(motd), file(contents.put("hello\n127.0.0.1 web\nworld\n")), {
         resources: [
@@ -163,21 +203,50 @@ export function richPlan(): { plan: Plan; look: Look } {
       change(8, "/srv/a", absent, { is: "directory", mode: 0o755, owner: "root", group: "root" }, { resources: command("tree:/srv", 40) }),
       change(9, "/srv/a/b", absent, file(motd), { resources: command("tree:/srv", 40) }),
       change(10, "/etc/old", file(motd), absent, { reason: "prune" }),
-      change(11, "www", { is: "account", uid: 33, groups: ["www"] }, { is: "account", groups: ["www", "docker"] }, { register: { kind: "account", key: "www" }, resources: command("user:www", 50) }),
-      change(12, "migrate", absent, { is: "receipt" }, {
-        register: { kind: "command", key: "migrate", about: { argv: ["./migrate", "--to", "it's 5"] } },
-        action: "run",
-        label: "irreversible",
-        tentative: "after package:nginx",
-        resources: command("command:migrate", 60),
-      }),
-      change(13, "nginx", { is: "owed" }, { is: "settled" }, { register: { kind: "debt", key: "nginx" }, action: "run", label: "compensated", reason: "debt", resources: command("service:nginx", 61) }),
+      change(
+        11,
+        "www",
+        { is: "account", uid: 33, groups: ["www"] },
+        { is: "account", groups: ["www", "docker"] },
+        { register: { kind: "account", key: "www" }, resources: command("user:www", 50) },
+      ),
+      change(
+        12,
+        "migrate",
+        absent,
+        { is: "receipt" },
+        {
+          register: { kind: "command", key: "migrate", about: { argv: ["./migrate", "--to", "it's 5"] } },
+          action: "run",
+          label: "irreversible",
+          tentative: "after package:nginx",
+          resources: command("command:migrate", 60),
+        },
+      ),
+      change(
+        13,
+        "nginx",
+        { is: "owed" },
+        { is: "settled" },
+        {
+          register: { kind: "debt", key: "nginx" },
+          action: "run",
+          label: "compensated",
+          reason: "debt",
+          resources: command("service:nginx", 61),
+        },
+      ),
       change(14, "/etc/later", absent, absent, { unknown: true, action: "create", tentative: "known after package:nginx" }),
     ],
     {
       orphans: [
         { register: "path:/etc/hosts" as RegisterId, aspects: ["line ^10"], address: "line:/etc/hosts#old" as Address },
-        { register: "path:/etc/x" as RegisterId, aspects: ["content"], address: "file:/etc/x" as Address, kept: "somebody changed it since" },
+        {
+          register: "path:/etc/x" as RegisterId,
+          aspects: ["content"],
+          address: "file:/etc/x" as Address,
+          kept: "somebody changed it since",
+        },
       ],
     },
   );

@@ -64,23 +64,32 @@ describe("a plan for people", () => {
     const contents = memory();
     const tree = [{ address: "tree:/srv" as Address, at: { file: "site.yaml", line: 3, column: 5 } }];
     const changes = Array.from({ length: 10_000 }, (_, n) => change(n, `/srv/${n}`, absent, file(nowhere), { resources: tree }));
-    changes.push(change(10_000, "/etc/gone", file(nowhere), absent), change(10_001, "/etc/never", absent, file(nowhere), { label: "irreversible" }));
+    changes.push(
+      change(10_000, "/etc/gone", file(nowhere), absent),
+      change(10_001, "/etc/never", absent, file(nowhere), { label: "irreversible" }),
+    );
     const many = plan(changes);
-    await renderPlan(many, look(contents), plain);
-    contents.reads = 0;
-    const from = performance.now();
     const text = await renderPlan(many, look(contents), plain);
-    expect(performance.now() - from).toBeLessThan(150);
+    expect(contents.reads).toBeLessThan(60);
+    // The fastest of a few: other work on the machine must not count.
+    let fastest = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 5; round += 1) {
+      const from = performance.now();
+      await renderPlan(many, look(contents), plain);
+      fastest = Math.min(fastest, performance.now() - from);
+    }
+    expect(fastest).toBeLessThan(150);
     expect(text).toContain("- file:/etc/gone");
     expect(text).toContain("file:/etc/never  site.yaml:10006  IRREVERSIBLE");
     expect(text).toContain("9,950 more changes (--full shows all):\n    tree:/srv  9,950 to create");
     expect(text).toContain("Plan: 10,001 to create, 1 to delete.");
-    expect(contents.reads).toBeLessThan(60);
   });
 
   test("breaks what a CI runner would take for a command", async () => {
     const contents = memory();
-    const hostile = plan([change(0, "/a", file(contents.put("::set-env name=A::b\n##[error]\n")), file(contents.put("::set-env name=A::b\n##[error]\nmore\n")))]);
+    const hostile = plan([
+      change(0, "/a", file(contents.put("::set-env name=A::b\n##[error]\n")), file(contents.put("::set-env name=A::b\n##[error]\nmore\n"))),
+    ]);
     const text = await renderPlan(hostile, look(contents), plain);
     expect(text).not.toMatch(/^\s*::/m);
     expect(text).not.toContain("##[");

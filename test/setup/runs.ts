@@ -1,4 +1,7 @@
-import { configureGlobal } from "fast-check";
-
 const runs = Number(process.env.SETPOINT_RUNS ?? "");
-if (runs > 0) configureGlobal({ numRuns: runs });
+if (runs > 0) {
+  const { configureGlobal } = await import("fast-check");
+  configureGlobal({ numRuns: runs });
+}
+
+export {};

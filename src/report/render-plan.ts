@@ -154,20 +154,22 @@ function attributeLines({ paint, glyphs, style, look }: Sheet, change: Change): 
 /** Lines of a diff, safe and coloured. Also used by itself to show what moved. */
 export function diffText(lines: readonly DiffLine[], paint: ChalkInstance, glyphs: Glyphs): string[] {
   const tab = differsInTabs(lines) ? glyphs.tab : " ";
-  return lines.map(({ is, text }) => {
-    switch (is) {
-      case "hunk":
-        return paint.cyan(text);
-      case "note":
-        return paint.dim(text);
-      case "add":
-        return paint.green(`+${safeContent(text, tab)}`);
-      case "drop":
-        return paint.red(`-${safeContent(text, tab)}`);
-      case "same":
-        return ` ${safeContent(text, tab)}`;
-    }
-  });
+  return lines.map((line) => diffLineText(line, tab, paint));
+}
+
+function diffLineText({ is, text }: DiffLine, tab: string, paint: ChalkInstance): string {
+  switch (is) {
+    case "hunk":
+      return paint.cyan(text);
+    case "note":
+      return paint.dim(text);
+    case "add":
+      return paint.green(`+${safeContent(text, tab)}`);
+    case "drop":
+      return paint.red(`-${safeContent(text, tab)}`);
+    case "same":
+      return ` ${safeContent(text, tab)}`;
+  }
 }
 
 function showFolded({ lines, paint, glyphs }: Sheet, folded: readonly Change[]): void {

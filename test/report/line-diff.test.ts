@@ -32,6 +32,12 @@ function patched(before: string, diff: ReturnType<typeof unifiedDiff>): string {
 const text = fc.array(fc.constantFrom("a\n", "b\n", "c\n", "\n", "d"), { maxLength: 40 }).map((lines) => lines.join(""));
 
 describe("a unified diff", () => {
+  test("from or to nothing says so in its header", async () => {
+    const differ = await loadDiffer();
+    expect(unifiedDiff("", "a\n", differ)[0]?.text).toBe("@@ -0,0 +1 @@");
+    expect(unifiedDiff("a\nb", "", differ)[0]?.text).toBe("@@ -1,2 +0,0 @@");
+  });
+
   test("leads from one text to the other, whatever they are", async () => {
     const differ = await loadDiffer();
     fc.assert(fc.property(text, text, (before, after) => patched(before, unifiedDiff(before, after, differ)) === after));

@@ -9,9 +9,9 @@ function outsideFences(text: string): string {
   const outside: string[] = [];
   let fence: string | undefined;
   for (const line of text.split("\n")) {
-    const run = /^(`{3,})[a-z]*$/.exec(line)?.[1];
+    const run = /^ {0,3}(`{3,})[a-z]*$/.exec(line)?.[1];
     if (fence === undefined && run !== undefined) fence = run;
-    else if (fence !== undefined && line.startsWith(fence) && /^`+\s*$/.test(line)) fence = undefined;
+    else if (fence !== undefined && line.trimStart().startsWith(fence) && /^ {0,3}`+\s*$/.test(line)) fence = undefined;
     else if (fence === undefined) outside.push(line);
   }
   if (fence !== undefined) throw new Error("a code block is left open");
@@ -71,6 +71,7 @@ describe("a report for a pull request", () => {
           { is: "directory", owner: evil },
           { resources: [{ address: `a:${evil}` as Address, at: { file: evil, line: 1, column: 1 } }], foreign: evil, tentative: evil },
         ),
+        change(2, "/context", file(contents.put("a\n```\n<b>\n````\n@all\n")), file(contents.put("b\n```\n<b>\n````\n@all\n"))),
       ],
       { stack: evil },
     );

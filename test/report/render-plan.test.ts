@@ -15,6 +15,13 @@ describe("a plan for people", () => {
     expectGolden("plan-full-ascii.txt", await renderPlan(rich.plan, rich.look, { ...plain, full: true, unicode: false }));
   });
 
+  test("in colour is the same text, with nothing but colours in between", async () => {
+    const rich = richPlan();
+    const coloured = await renderPlan(rich.plan, rich.look, { ...plain, colour: 1 });
+    expect(coloured).toContain("\x1b[32m+hello\x1b[39m");
+    expect(coloured.replaceAll(/\x1b\[\d+m/g, "")).toBe(await renderPlan(rich.plan, rich.look, plain));
+  });
+
   test("with nothing in it says so and reads no content", async () => {
     const contents = memory();
     expect(await renderPlan(plan([]), look(contents), plain)).toBe("Nothing to do: 57 resources are in sync.\n");

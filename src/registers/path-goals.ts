@@ -1,5 +1,4 @@
-import { CannotConverge, type Contents, type Digest, type Goal, type JsonObject, type RegisterId } from "../core/index.ts";
-import { applyMode, formatMode, type Mode, parseMode } from "../core/mode.ts";
+import { applyMode, CannotConverge, type Contents, type Digest, formatMode, type Goal, type JsonObject, type Mode, parseMode, type RegisterId } from "../core/index.ts";
 import { absent, type DirectoryState, type FileState, nounOf, type PathState } from "./path-state.ts";
 
 /** Attributes as declared: octal or symbolic mode, owner and group by name; left out: not managed. */

@@ -1,6 +1,5 @@
 import { dirname } from "node:path";
-import { type Attributes, type Manner, type Operation, type PathSight, type Reader, type Register, type RegisterKind, sameJson, type Standing, unreachable } from "../core/index.ts";
-import { formatMode } from "../core/mode.ts";
+import { type Attributes, formatMode, type Manner, type Operation, type PathSight, type Reader, type Register, type RegisterKind, sameJson, type Standing, unreachable } from "../core/index.ts";
 import { type DirectoryState, type FileState, nounOf, type PathState, type Xattrs } from "./path-state.ts";
 
 /** Paths of the file system: files, directories, symbolic links, and second names of files. */

@@ -1,5 +1,4 @@
-import { fields, given, type Manner, type World } from "../core/index.ts";
-import { modeProblem } from "../core/mode.ts";
+import { fields, given, type Manner, modeProblem, type World } from "../core/index.ts";
 import { splitWords } from "./words.ts";
 
 const { boolean, choice, field, integer, listOf, text } = fields;

@@ -20,12 +20,12 @@ export function isGlob(pattern: string): boolean {
 
 /**
  * Whether an address is meant by a text: the address itself; `type:name` or `type:id` alone for all with a tag or key behind it;
- * or a glob, in which `*` stands for anything but `/`, and `**` (or a `*` that is the whole name) for anything.
+ * or a glob, in which `*` stands for anything but `/`, and `**` (or a `*` that is the whole name, or the whole text) for anything.
  */
 export function addressMatcher(pattern: string): (address: string) => boolean {
   if (!isGlob(pattern)) return (address) => address === pattern || (address.startsWith(pattern) && /^(#|\[[^\]]*\]$)/.test(address.slice(pattern.length)));
   const source = pattern
-    .replace(/^([^:*]+):\*$/, "$1:**")
+    .replace(/^(|[^:*]+:)\*$/, "$1**")
     .split(/(\*+)/)
     .map((part) => (/^\*\*/.test(part) ? "[^]*" : part === "*" ? "[^/]*" : part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")))
     .join("");

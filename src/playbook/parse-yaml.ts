@@ -12,7 +12,7 @@ const deepest = 100;
 export function parseYaml(source: Source, reports: Reports): Node | undefined {
   let document: Document.Parsed;
   try {
-    document = parseDocument(source.text, { version: "1.2", schema: "core", keepSourceTokens: false, prettyErrors: false, uniqueKeys: false, logLevel: "silent" });
+    document = parseDocument(source.text, { version: "1.2", schema: "core", keepSourceTokens: false, prettyErrors: false, uniqueKeys: false, logLevel: "error" });
   } catch (thrown) {
     reports.add({ code: "yaml-syntax", summary: "not YAML", detail: thrown instanceof RangeError ? "lists and maps are nested too deeply" : messageOf(thrown) }, source);
     return undefined;

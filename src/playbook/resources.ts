@@ -132,10 +132,11 @@ class Expansion {
     if (holds === false) return [this.#leftOut(scope, turn)];
     const id = this.#id(scope);
     const named = this.#names(scope);
-    if (id !== undefined && named.length > 1) this.#report("id on a list of names", "`id` names one resource; a list of names needs none", this.#common("id")?.keyStart ?? 0);
+    const listed = this.#type.many === true && (named.length > 1 || this.#head.value.is === "list");
+    if (id !== undefined && listed) this.#report("id on a list of names", "`id` names one resource; a list of names needs none", this.#common("id")?.keyStart ?? this.#head.keyStart);
     const common = this.#commonKeys(scope);
     const values = this.#fields(scope);
-    return named.map((one) => this.#declare(one, { id, turn, scope, common, values, holds }));
+    return named.map((one) => this.#declare(one, { id: listed ? undefined : id, turn, scope, common, values, holds }));
   }
 
   #entryIsMap(key: string): MapNode | undefined {
@@ -190,7 +191,6 @@ class Expansion {
     const id = this.#context.evaluator.value(entry.value, scope);
     if (id === unknown) return unknown;
     if (typeof id === "string" && /^[^\s#*[\]]+$/.test(id)) {
-      if (this.#head.value.is === "list" && this.#type.many) this.#report("id on a list of names", "`id` names one resource; a list of names needs none", entry.keyStart);
       return id;
     }
     this.#report("wrong id", "an id is a text without blanks, #, *, [ and ]", entry.value.start);

@@ -44,7 +44,8 @@ function problemAt(code: string, summary: string, detail: string, source: Source
 
 /** The facts as a map that tells what is read of it; lists and plain values end the path. */
 function watched(facts: JsonObject, path: readonly string[], read: (path: readonly string[]) => void): JsonObject {
-  return new Proxy(facts, {
+  // A copy, as a proxy of a frozen map may not answer with a proxy.
+  return new Proxy({ ...facts }, {
     get(target, key) {
       const value = Reflect.get(target, key) as Json | undefined;
       if (typeof key !== "string" || !Object.hasOwn(target, key) || value === undefined) return value;

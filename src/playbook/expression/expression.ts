@@ -25,11 +25,9 @@ export class Expressions {
       return expression.run(values);
     } catch (thrown) {
       if (!(thrown instanceof AskCel)) throw described(thrown);
-      const [only] = expression.references;
-      if (only !== undefined && expression.references.length === 1) {
-        const found = follow(values[only.root] ?? null, only.path);
-        if ("missing" in found) throw missing(only, found);
-      }
+      const { path } = expression;
+      const found = path && follow(values[path.root] ?? null, path.path);
+      if (path !== undefined && found !== undefined && "missing" in found) throw missing(path, found);
       try {
         return need(this.#libraries, "cel").compile(text).run(values);
       } catch (fault) {

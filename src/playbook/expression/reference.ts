@@ -59,6 +59,8 @@ export class ExpressionFault extends Error {
 /** An expression ready to be evaluated. */
 export interface Expression {
   readonly references: readonly Reference[];
+  /** What it reads, where it is nothing but that. */
+  readonly path?: Reference;
   /** Throws ExpressionFault, or NotLoaded where only CEL itself can tell. */
   run(values: Values): Json;
 }

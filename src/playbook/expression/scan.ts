@@ -40,8 +40,7 @@ function endOfExpression(text: string, from: number): number {
   for (let at = from; at < text.length; at++) {
     const letter = text[at];
     if (letter === "'" || letter === '"') {
-      const raw = /(?:^|\W)[rR]$/.test(text.slice(Math.max(from, at - 2), at));
-      at = endOfQuote(text, at, raw);
+      at = endOfQuote(text, at);
       if (at < 0) return -1;
     } else if (letter === "{") braces += 1;
     else if (letter === "}") {
@@ -52,12 +51,12 @@ function endOfExpression(text: string, from: number): number {
   return -1;
 }
 
-function endOfQuote(text: string, from: number, raw: boolean): number {
+function endOfQuote(text: string, from: number): number {
   const quote = text[from] ?? "";
   const triple = text.startsWith(quote.repeat(3), from);
   const end = triple ? quote.repeat(3) : quote;
   for (let at = from + end.length; at < text.length; at++) {
-    if (text[at] === "\\" && !raw) at += 1;
+    if (text[at] === "\\") at += 1;
     else if (text.startsWith(end, at)) return at + end.length - 1;
   }
   return -1;

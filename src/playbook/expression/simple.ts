@@ -20,7 +20,7 @@ export function simpleExpression(text: string): Expression | undefined {
   const parser = new Parser(text);
   const term = parser.whole();
   if (term === undefined) return undefined;
-  return { references: parser.references, run: (values) => evaluate(term, values) };
+  return { references: parser.references, ...(term.do === "path" && { path: term.reference }), run: (values) => evaluate(term, values) };
 }
 
 function evaluate(term: Term, values: Values): Json {
@@ -56,6 +56,15 @@ function evaluate(term: Term, values: Values): Json {
 function truth(value: Json): boolean {
   if (typeof value !== "boolean") throw new AskCel();
   return value;
+}
+
+/** A literal that is neither true nor false is refused as a condition before evaluation. */
+function isNoCondition(term: Term): boolean {
+  return term.do === "literal" && typeof term.value !== "boolean";
+}
+
+function joined(operator: "and" | "or", left: Term, right: Term | undefined): Term | undefined {
+  return right === undefined || isNoCondition(left) || isNoCondition(right) ? undefined : { do: operator, left, right };
 }
 
 const reserved = new Set(["in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]);
@@ -109,7 +118,7 @@ class Parser {
     let left = this.#and(depth);
     while (left !== undefined && this.#sign("||")) {
       const right = this.#and(depth);
-      left = right && { do: "or", left, right };
+      left = joined("or", left, right);
     }
     return left;
   }
@@ -118,7 +127,7 @@ class Parser {
     let left = this.#relation(depth);
     while (left !== undefined && this.#sign("&&")) {
       const right = this.#relation(depth);
-      left = right && { do: "and", left, right };
+      left = joined("and", left, right);
     }
     return left;
   }
@@ -130,8 +139,10 @@ class Parser {
     if (left === undefined || next === undefined || (operator !== "==" && operator !== "!=" && operator !== "in") || next.is === "string") return left;
     this.#next += 1;
     const right = operator === "in" && this.#tokens[this.#next]?.text === "[" ? this.#list() : this.#unary(depth);
-    // Two literals are compared by their types before evaluation: CEL's business.
+    // What can be told from the types of literals alone is an error before evaluation: CEL's business.
     if (right === undefined || (left.do !== "path" && right.do !== "path")) return undefined;
+    if (operator === "in" && right.do === "literal" && !Array.isArray(right.value)) return undefined;
+    if (operator === "in" && right.do !== "path" && right.do !== "literal") return undefined;
     return { do: operator, left, right };
   }
 
@@ -149,7 +160,7 @@ class Parser {
   #unary(depth: number): Term | undefined {
     if (this.#sign("!")) {
       const of = this.#tokens[this.#next]?.text === "!" ? undefined : this.#unary(depth);
-      return of && { do: "not", of };
+      return of && !isNoCondition(of) ? { do: "not", of } : undefined;
     }
     if (this.#sign("(")) {
       const inner = depth < 20 ? this.#or(depth + 1) : undefined;

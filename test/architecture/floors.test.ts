@@ -42,6 +42,16 @@ describe("the source", () => {
     expect(readFileSync(".npmrc", "utf8")).toContain("omit-lockfile-registry-resolved=true");
   });
 
+  it("has a lockfile with the packages of every platform, without which npm ci refuses it", () => {
+    const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+      packages: Record<string, { optionalDependencies?: object }>;
+    };
+    const optional = Object.entries(packages).flatMap(([path, one]) =>
+      Object.keys(one.optionalDependencies ?? {}).map((name) => [`node_modules/${name}`, `${path}/node_modules/${name}`]),
+    );
+    expect(optional.filter((places) => !places.some((place) => place in packages))).toEqual([]);
+  });
+
   it("publishes a bundle without dependencies", () => {
     expect(JSON.parse(readFileSync("package.json", "utf8"))).not.toHaveProperty("dependencies");
   });

@@ -28,7 +28,7 @@ export function createLiquid(): LiquidEngine {
     locale: "en-US",
     parseLimit: 10_000_000,
     renderLimit: 10_000,
-    memoryLimit: 100_000_000,
+    memoryLimit: 20_000_000,
     outputEscape: shown,
   });
   const date = liquid.filters["date"] as (this: unknown, value: unknown, ...rest: unknown[]) => unknown;

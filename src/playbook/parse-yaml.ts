@@ -76,7 +76,9 @@ class Reader {
       const key = pair.key as YamlNode | null;
       const keyStart = key?.range?.[0] ?? map.range?.[0] ?? 0;
       const keyEnd = key?.range?.[1] ?? keyStart;
-      const value = this.read(pair.value as YamlNode | null, keyEnd, depth + 1);
+      const given = pair.value as YamlNode | null;
+      // What is left out stands where its key ends.
+      const value = this.read(isScalar(given) && given.value === null && !given.source && given.anchor === undefined ? null : given, keyEnd, depth + 1);
       if (!isScalar(key) || key.value === null) {
         this.#refuse("wrong-key", "a key must be a text", "keys of a map are texts; quote this one", keyStart);
         continue;

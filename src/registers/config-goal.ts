@@ -1,6 +1,16 @@
 import type { Goal, Json, JsonObject } from "../core/index.ts";
 import { type Creates, earlierText, edited, unlessEmptied } from "./edited-file.ts";
-import { type ConfigFormat, type Edit, FormatError, type FormatName, formatKeyPath, type KeyPath, loadedFormat, loadFormat, parseKeyPath } from "./formats/index.ts";
+import {
+  type ConfigFormat,
+  type Edit,
+  FormatError,
+  type FormatName,
+  formatKeyPath,
+  type KeyPath,
+  loadedFormat,
+  loadFormat,
+  parseKeyPath,
+} from "./formats/index.ts";
 import { pathGoal } from "./path-goals.ts";
 import type { TextResult } from "./text/text-result.ts";
 
@@ -18,7 +28,9 @@ export const config = pathGoal<ConfigWant & JsonObject>(
   "config",
   (now, want, view) => {
     const sets = want.edits.some((edit) => "set" in edit);
-    return edited(now, want.create && sets ? "create" : sets ? "refuse" : "leave", view, (text) => inFormat(want, (format) => format.edit(text, want.edits.map(parsed))));
+    return edited(now, want.create && sets ? "create" : sets ? "refuse" : "leave", view, (text) =>
+      inFormat(want, (format) => format.edit(text, want.edits.map(parsed))),
+    );
   },
   {
     prepare: async (want) => {
@@ -51,13 +63,18 @@ function pathOf(edit: Edit): KeyPath {
 /** Each key goes back to its value in the earlier text, or goes where it had none; so do maps that were made only to hold it. */
 function restored(format: ConfigFormat, text: string, edits: readonly Edit[], before: string | undefined): string {
   if (before !== undefined && triedEdit(format, before, edits) === text) return before;
-  const value = (path: KeyPath, of: string | undefined): ReturnType<ConfigFormat["get"]> => (of === undefined ? undefined : format.get(of, path));
+  const value = (path: KeyPath, of: string | undefined): ReturnType<ConfigFormat["get"]> =>
+    of === undefined ? undefined : format.get(of, path);
   let left = text;
   for (const edit of [...edits].reverse()) {
     const path = pathOf(edit);
     const earlier = value(path, before);
     left = format.edit(left, [earlier === undefined ? { unset: path } : { set: path, value: earlier }]);
-    for (let up = path.slice(0, -1); up.length > 0 && value(up, before) === undefined && isEmptyMap(value(up, left)); up = up.slice(0, -1)) {
+    for (
+      let up = path.slice(0, -1);
+      up.length > 0 && value(up, before) === undefined && isEmptyMap(value(up, left));
+      up = up.slice(0, -1)
+    ) {
       left = format.edit(left, [{ unset: up }]);
     }
   }

@@ -36,7 +36,12 @@ export function earlierText(was: PathState, view: View): string | undefined {
 }
 
 /** A file that was made only for what is now released goes with it. */
-export function unlessEmptied(after: PathState, was: PathState, view: View, isEmpty: (text: string) => boolean = (left) => left === ""): PathState {
+export function unlessEmptied(
+  after: PathState,
+  was: PathState,
+  view: View,
+  isEmpty: (text: string) => boolean = (left) => left === "",
+): PathState {
   if (was.is !== "absent" || after.is !== "file") return after;
   return isEmpty(decode(bytesOf(after, view.contents)).text) ? absent : after;
 }
@@ -46,13 +51,19 @@ function textOf(now: PathState, missing: Missing, view: View): TextFile {
     case "file": {
       const file = decode(bytesOf(now, view.contents));
       if (!file.binary) return file;
-      throw new CannotConverge("a binary file cannot be edited as text", "it holds NUL bytes; declare it as a `file` with its whole content");
+      throw new CannotConverge(
+        "a binary file cannot be edited as text",
+        "it holds NUL bytes; declare it as a `file` with its whole content",
+      );
     }
     case "absent":
       if (missing === "create") return decode(Buffer.alloc(0));
       throw new CannotConverge("the file to edit does not exist", "set `create: true` to make it, or declare it as a `file`");
     case "symlink":
-      throw new CannotConverge("a symbolic link stands in the way", `it leads to ${now.to}: set \`follow: true\` to edit the file behind it`);
+      throw new CannotConverge(
+        "a symbolic link stands in the way",
+        `it leads to ${now.to}: set \`follow: true\` to edit the file behind it`,
+      );
     default:
       throw new CannotConverge("only a file can be edited", `${nounOf(now)} stands there`);
   }

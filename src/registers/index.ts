@@ -14,7 +14,11 @@ export { type CommandData, type Guards, isDebt, type ReceiptAbout, type ReceiptS
 export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
-export const kinds: ReadonlyMap<string, RegisterKind> = new Map([path, receipt].map((kind) => [kind.kind, kind as unknown as RegisterKind]));
+export const kinds: ReadonlyMap<string, RegisterKind> = new Map(
+  [path, receipt].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
+);
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
-export const goals: ReadonlyMap<string, Goal> = new Map([...pathGoals, ...textGoals, ...configGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]));
+export const goals: ReadonlyMap<string, Goal> = new Map(
+  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]),
+);

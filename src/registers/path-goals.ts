@@ -1,4 +1,15 @@
-import { applyMode, CannotConverge, type Contents, type Digest, formatMode, type Goal, type JsonObject, type Mode, parseMode, type RegisterId } from "../core/index.ts";
+import {
+  applyMode,
+  CannotConverge,
+  type Contents,
+  type Digest,
+  formatMode,
+  type Goal,
+  type JsonObject,
+  type Mode,
+  parseMode,
+  type RegisterId,
+} from "../core/index.ts";
 import { absent, type DirectoryState, type FileState, nounOf, type PathState } from "./path-state.ts";
 
 /** Attributes as declared: octal or symbolic mode, owner and group by name; left out: not managed. */
@@ -18,14 +29,19 @@ export type WholeFileWant = AttributesWant & {
 export type SweptWant = { readonly owner?: string; readonly group?: string; readonly file_mode?: string; readonly directory_mode?: string };
 
 /** A goal on a path; `W` is the author's knowledge of what its type puts into a setting. */
-export function pathGoal<W extends JsonObject>(name: string, converge: Goal<PathState, W>["converge"], more: Pick<Goal<PathState, W>, "release" | "prepare"> = {}): Goal {
+export function pathGoal<W extends JsonObject>(
+  name: string,
+  converge: Goal<PathState, W>["converge"],
+  more: Pick<Goal<PathState, W>, "release" | "prepare"> = {},
+): Goal {
   return { kind: "path", name, converge, ...more } as unknown as Goal;
 }
 
 /** A regular file: its whole content where that is declared, and its attributes. */
 export const wholeFile = pathGoal<WholeFileWant>("whole-file", (now, want, view) => {
   const kept = now.is === "file" ? now : undefined;
-  const content = kept !== undefined && (want.create_only || want.content === undefined) ? kept.content : (want.content ?? view.contents.put(""));
+  const content =
+    kept !== undefined && (want.create_only || want.content === undefined) ? kept.content : (want.content ?? view.contents.put(""));
   return fileWith(kept, content, want);
 });
 
@@ -55,33 +71,44 @@ export const ancestor = pathGoal<Record<string, never>>("ancestor", (now) => {
 });
 
 /** A symbolic link. */
-export const symlinkAt = pathGoal<{ readonly to: string }>("symlink", (now, want) => (now.is === "symlink" && now.to === want.to ? now : { is: "symlink", to: want.to }));
+export const symlinkAt = pathGoal<{ readonly to: string }>("symlink", (now, want) =>
+  now.is === "symlink" && now.to === want.to ? now : { is: "symlink", to: want.to },
+);
 
 /** A second name of the file at `to`, which the setting reads. */
 export const hardLink = pathGoal<{ readonly to: string }>("hard-link", (now, want, view) => {
   const other = view.state(`path:${want.to}` as RegisterId) as PathState;
-  if (other.is !== "file") throw new CannotConverge("a hard link needs a file", `${nounOf(other)} stands at ${want.to}, and only a file can have a second name`);
+  if (other.is !== "file")
+    throw new CannotConverge("a hard link needs a file", `${nounOf(other)} stands at ${want.to}, and only a file can have a second name`);
   return now.is === "file" && now.hardLinkOf === want.to ? now : { is: "file", hardLinkOf: want.to };
 });
 
 /** Mode, owner and group of whatever file or directory stands there; what does not stand there has none. */
-export const attributesOfPath = pathGoal<AttributesWant>("attributes", (now, want) => (now.is === "file" || now.is === "directory" ? withAttributes(now, want) : now), {
-  release(now, want, was) {
-    if ((now.is !== "file" && now.is !== "directory") || (was.is !== "file" && was.is !== "directory")) return now;
-    const back: Record<string, string> = {};
-    for (const name of ["mode", "owner", "group"] as const) {
-      const value = was[name];
-      if (want[name] !== undefined && value !== undefined) back[name] = value;
-    }
-    return withAttributes(now, back);
+export const attributesOfPath = pathGoal<AttributesWant>(
+  "attributes",
+  (now, want) => (now.is === "file" || now.is === "directory" ? withAttributes(now, want) : now),
+  {
+    release(now, want, was) {
+      if ((now.is !== "file" && now.is !== "directory") || (was.is !== "file" && was.is !== "directory")) return now;
+      const back: Record<string, string> = {};
+      for (const name of ["mode", "owner", "group"] as const) {
+        const value = was[name];
+        if (want[name] !== undefined && value !== undefined) back[name] = value;
+      }
+      return withAttributes(now, back);
+    },
   },
-});
+);
 
 /** What `recurse` wants of whatever is found below its folder: another mode for files than for directories. */
 export const sweptAttributes = pathGoal<SweptWant>("swept-attributes", (now, { owner, group, file_mode, directory_mode }) => {
   if (now.is !== "file" && now.is !== "directory") return now;
   const mode = now.is === "file" ? file_mode : directory_mode;
-  return withAttributes(now, { ...(mode !== undefined && { mode }), ...(owner !== undefined && { owner }), ...(group !== undefined && { group }) });
+  return withAttributes(now, {
+    ...(mode !== undefined && { mode }),
+    ...(owner !== undefined && { owner }),
+    ...(group !== undefined && { group }),
+  });
 });
 
 /** The file as it is with another content; itself where the content is the same. */
@@ -142,4 +169,13 @@ function resolveMode(wanted: string, current: string, isDirectory: boolean): str
 }
 
 /** The goals of paths that need nothing but themselves. */
-export const pathGoals: readonly Goal[] = [wholeFile, absentPath, directoryAt, ancestor, symlinkAt, hardLink, attributesOfPath, sweptAttributes];
+export const pathGoals: readonly Goal[] = [
+  wholeFile,
+  absentPath,
+  directoryAt,
+  ancestor,
+  symlinkAt,
+  hardLink,
+  attributesOfPath,
+  sweptAttributes,
+];

@@ -1,5 +1,17 @@
 import { dirname } from "node:path";
-import { type Attributes, formatMode, type Manner, type Operation, type PathSight, type Reader, type Register, type RegisterKind, sameJson, type Standing, unreachable } from "../core/index.ts";
+import {
+  type Attributes,
+  formatMode,
+  type Manner,
+  type Operation,
+  type PathSight,
+  type Reader,
+  type Register,
+  type RegisterKind,
+  type Standing,
+  sameJson,
+  unreachable,
+} from "../core/index.ts";
 import { type DirectoryState, type FileState, nounOf, type PathState, type Xattrs } from "./path-state.ts";
 
 /** Paths of the file system: files, directories, symbolic links, and second names of files. */
@@ -25,8 +37,11 @@ export const path: RegisterKind<PathState> = {
     return other === undefined ? [dirname(register.key)] : [dirname(register.key), other];
   },
 
+  settle: ({ key }, state) => (state.is === "other" ? [] : [{ do: "sync", path: key, is: state.is }]),
   torn: isTorn,
   refuse: ({ key }, from, to, manner) => refusal(key, from, to, manner),
+  misfit: (register, after, parent) => misfit(register, after, parent),
+  private: (state) => state.is === "file" && state.mode !== undefined && (Number.parseInt(state.mode, 8) & 0o004) === 0,
   enrich,
 };
 
@@ -87,7 +102,8 @@ function operationsOf(key: string, from: PathState, to: PathState, manner: Manne
 }
 
 function fileOperations(key: string, from: PathState, to: FileState, manner: Manner): readonly Operation[] {
-  const linked = (state: PathState): string | undefined => (state.is === "file" && state.hardLinkOf !== "none" ? state.hardLinkOf : undefined);
+  const linked = (state: PathState): string | undefined =>
+    state.is === "file" && state.hardLinkOf !== "none" ? state.hardLinkOf : undefined;
   const other = linked(to);
   if (other !== undefined && linked(from) !== other) return [{ do: "makeHardLink", path: key, to: other, over: standing(from) }];
   if (from.is === "file") {
@@ -102,8 +118,11 @@ function fileOperations(key: string, from: PathState, to: FileState, manner: Man
       return [{ do: "replaceFile", path: key, content: from.content, over: "file", breaks: true, ...attributesOf(to) }];
     }
     if (to.content === undefined) return [];
-    if (manner.write === "in-place" && !unlinks) return [{ do: "writeInPlace", path: key, content: to.content, ...changedAttributes(from, to) }];
-    return [{ do: "replaceFile", path: key, content: to.content, over: "file", ...(shared && { breaks: true as const }), ...attributesOf(to) }];
+    if (manner.write === "in-place" && !unlinks)
+      return [{ do: "writeInPlace", path: key, content: to.content, ...changedAttributes(from, to) }];
+    return [
+      { do: "replaceFile", path: key, content: to.content, over: "file", ...(shared && { breaks: true as const }), ...attributesOf(to) },
+    ];
   }
   if (to.content === undefined) return [];
   return [{ do: "replaceFile", path: key, content: to.content, over: standing(from), ...attributesOf(to) }];
@@ -160,14 +179,19 @@ function changedAttributes(from: Attributed, to: Attributed): Attributes {
  * | by way of a removal | absent |
  * | one is a directory | a directory whose attributes are not set yet |
  */
-function isTorn(found: PathState, before: PathState, after: PathState, manner?: Manner): boolean {
+function isTorn(found: PathState, before: PathState, after: PathState, manner: Manner): boolean {
   if (before.is === after.is) {
     if (found.is !== before.is) return false;
     const ends = [before, after] as readonly Attributed[];
-    const mixed = (["mode", "owner", "group"] as const).every((name) => ends.some((end) => end[name] === undefined || end[name] === (found as Attributed)[name]));
+    const mixed = (["mode", "owner", "group"] as const).every((name) =>
+      ends.some((end) => end[name] === undefined || end[name] === (found as Attributed)[name]),
+    );
     if (!mixed || found.is === "directory") return mixed && found.is === "directory";
     if (found.is !== "file") return false;
-    return manner?.write === "in-place" || ends.some((end) => (end as FileState).content === undefined || (end as FileState).content === found.content);
+    return (
+      manner.write === "in-place" ||
+      ends.some((end) => (end as FileState).content === undefined || (end as FileState).content === found.content)
+    );
   }
   if (found.is === "absent") return before.is === "directory" || after.is === "directory";
   if (found.is !== "directory") return false;
@@ -178,11 +202,19 @@ function isTorn(found: PathState, before: PathState, after: PathState, manner?: 
 
 const mayReplace = "Set `replace: true` on the resource to let it take the place of what stands there.";
 
-function refusal(key: string, from: PathState, to: PathState, manner: Manner): { readonly summary: string; readonly detail: string } | undefined {
+function refusal(
+  key: string,
+  from: PathState,
+  to: PathState,
+  manner: Manner,
+): { readonly summary: string; readonly detail: string } | undefined {
   if (from.is === "other" && !sameJson(from, to)) {
     return { summary: "a special file is never changed", detail: `${key} is a ${from.what}. Remove it by hand, or choose another path.` };
   }
-  if (to.is === "other") return sameJson(from, to) ? undefined : { summary: "a special file is never made", detail: `${key} would have to become a ${to.what}.` };
+  if (to.is === "other")
+    return sameJson(from, to)
+      ? undefined
+      : { summary: "a special file is never made", detail: `${key} would have to become a ${to.what}.` };
   if (from.is === "absent" || to.is === "absent") return undefined;
   if (from.is !== to.is) {
     if (manner.replace) return undefined;
@@ -192,12 +224,18 @@ function refusal(key: string, from: PathState, to: PathState, manner: Manner): {
         detail: `${key} is ${nounOf(from)}, and a file should be there. Set \`follow: true\` to manage the file it leads to, or \`replace: true\` to put a file in the place of the link.`,
       };
     }
-    return { summary: "another type of thing stands in the way", detail: `${key} is ${nounOf(from)}, and ${nounOf(to)} should be there. ${mayReplace}` };
+    return {
+      summary: "another type of thing stands in the way",
+      detail: `${key} is ${nounOf(from)}, and ${nounOf(to)} should be there. ${mayReplace}`,
+    };
   }
   if (from.is !== "file" || to.is !== "file") return undefined;
   if (to.hardLinkOf !== undefined || from.hardLinkOf !== undefined) {
     if (to.hardLinkOf === from.hardLinkOf || to.hardLinkOf === undefined || manner.replace) return undefined;
-    return { summary: "another file stands in the way", detail: `${key} is a file of its own, not a name of ${to.hardLinkOf}. ${mayReplace}` };
+    return {
+      summary: "another file stands in the way",
+      detail: `${key} is a file of its own, not a name of ${to.hardLinkOf}. ${mayReplace}`,
+    };
   }
   const changes = (to.content !== undefined && to.content !== from.content) || Object.keys(changedAttributes(from, to)).length > 0;
   if (!changes || (from.links ?? 1) < 2 || manner.hardlinks === "break" || manner.write === "in-place") return undefined;
@@ -207,8 +245,33 @@ function refusal(key: string, from: PathState, to: PathState, manner: Manner): {
   };
 }
 
+/** Why nothing can stand at a path while its parent, or the file that it is to be a second name of, is in that state. */
+function misfit(
+  register: Register,
+  after: PathState,
+  { key, state }: { readonly key: string; readonly state: PathState },
+): { readonly summary: string; readonly detail: string } | undefined {
+  if (after.is === "absent" || after.is === "other") return undefined;
+  if (key === hardLinkOf(register)) {
+    if (state.is === "file" || after.is !== "file" || after.hardLinkOf !== key) return undefined;
+    return {
+      summary: "a hard link needs a file",
+      detail: `${register.key} is to be a second name of ${key}, where ${nounOf(state)} stands`,
+    };
+  }
+  if (state.is === "directory") return undefined;
+  if (state.is === "absent")
+    return { summary: "the folder does not exist", detail: `${register.key} needs the folder ${key}: declare it as a \`directory\`` };
+  if (state.is === "symlink")
+    return { summary: "a path leads through a link", detail: `${key} is ${nounOf(state)}: name the real path of ${register.key} instead` };
+  return { summary: "a parent is no directory", detail: `${register.key} needs the folder ${key}, where ${nounOf(state)} stands` };
+}
+
 /** Adds the extended attributes of files and directories that the change takes away, so that a revert can give them back. */
-function enrich(found: readonly { readonly register: Register; readonly before: PathState; readonly after: PathState }[], reader: Reader): readonly PathState[] {
+function enrich(
+  found: readonly { readonly register: Register; readonly before: PathState; readonly after: PathState }[],
+  reader: Reader,
+): readonly PathState[] {
   const losers = found.filter(({ before, after }) => losesXattrs(before, after));
   if (losers.length === 0) return found.map(({ before }) => before);
   const all = reader.xattrs(losers.map(({ register }) => register.key));
@@ -220,6 +283,8 @@ function enrich(found: readonly { readonly register: Register; readonly before: 
 
 function losesXattrs(before: PathState, after: PathState): boolean {
   if (before.is !== "file" && before.is !== "directory") return false;
-  return after.is !== before.is || (after.is === "file" && after.hardLinkOf !== undefined && after.hardLinkOf !== (before as FileState).hardLinkOf);
+  return (
+    after.is !== before.is ||
+    (after.is === "file" && after.hardLinkOf !== undefined && after.hardLinkOf !== (before as FileState).hardLinkOf)
+  );
 }
-

@@ -1,17 +1,17 @@
 import {
-  canonicalJson,
   type Command,
+  canonicalJson,
   type Goal,
   type JsonObject,
   type Label,
   type Operation,
   type Reader,
   type Register,
-  registerId,
   type RegisterId,
   type RegisterKind,
-  sha256,
+  registerId,
   type State,
+  sha256,
   type View,
 } from "../core/index.ts";
 
@@ -87,7 +87,12 @@ export const receipt: RegisterKind<ReceiptState> = {
 
   torn: (found, before, after) =>
     // It ran, so its other guard holds; only the record is missing.
-    found.is === "watching" && before.is === "watching" && after.is === "watching" && found.held === true && before.held !== true && canonicalJson(found.watched) === canonicalJson(before.watched),
+    found.is === "watching" &&
+    before.is === "watching" &&
+    after.is === "watching" &&
+    found.held === true &&
+    before.held !== true &&
+    canonicalJson(found.watched) === canonicalJson(before.watched),
 
   evidence: (register) => (asksWorld(aboutOf(register).guards) ? "world" : "journal"),
   tentative: (register) => asksWorld(aboutOf(register).guards),
@@ -139,7 +144,11 @@ async function readOne(register: Register, reader: Reader): Promise<ReceiptState
   const { guards, run_when } = aboutOf(register);
   const answer = await guarded(register.key, guards, reader);
   if (run_when === undefined || answer === "unknown") return { is: answer };
-  return { is: "watching", watched: reader.receipt(register.key)?.watched ?? {}, ...(asksWorld(guards) || guards.once ? { held: answer === "settled" } : {}) };
+  return {
+    is: "watching",
+    watched: reader.receipt(register.key)?.watched ?? {},
+    ...(asksWorld(guards) || guards.once ? { held: answer === "settled" } : {}),
+  };
 }
 
 /** What all guards say together: the first that holds the command back decides; programs come last. */
@@ -173,4 +182,3 @@ function operationsOf(register: Register, from: ReceiptState, to: ReceiptState):
 function goesBack(from: ReceiptState, to: ReceiptState): boolean {
   return from.is === "settled" && to.is === "due";
 }
-

@@ -18,41 +18,54 @@ export function loadedText(): TextModule {
   return text;
 }
 
-const missingFor = (want: { readonly state: "present" | "absent" } & Creates): Missing => (want.state === "absent" ? "leave" : want.create ? "create" : "refuse");
+const missingFor = (want: { readonly state: "present" | "absent" } & Creates): Missing =>
+  want.state === "absent" ? "leave" : want.create ? "create" : "refuse";
 
 /** One line of a file. */
-export const line = pathGoal<LineWant & Creates & JsonObject>("line", (now, want, view) => edited(now, missingFor(want), view, (old) => loadedText().setLine(old, want)), {
-  prepare: loadText,
-  release(now, want, was, view) {
-    if (now.is !== "file") return now;
-    const before = earlierText(was, view);
-    return unlessEmptied(
-      edited(now, "leave", view, (old) => loadedText().withoutLine(old, want, before)),
-      was,
-      view,
-    );
+export const line = pathGoal<LineWant & Creates & JsonObject>(
+  "line",
+  (now, want, view) => edited(now, missingFor(want), view, (old) => loadedText().setLine(old, want)),
+  {
+    prepare: loadText,
+    release(now, want, was, view) {
+      if (now.is !== "file") return now;
+      const before = earlierText(was, view);
+      return unlessEmptied(
+        edited(now, "leave", view, (old) => loadedText().withoutLine(old, want, before)),
+        was,
+        view,
+      );
+    },
   },
-});
+);
 
 /** Lines of a file between two marker lines. */
-export const block = pathGoal<BlockWant & Creates & JsonObject>("block", (now, want, view) => edited(now, missingFor(want), view, (old) => loadedText().setBlock(old, want)), {
-  prepare: loadText,
-  release(now, want, was, view) {
-    if (now.is !== "file") return now;
-    const before = earlierText(was, view);
-    return unlessEmptied(
-      edited(now, "leave", view, (old) => loadedText().withoutBlock(old, want, before)),
-      was,
-      view,
-    );
+export const block = pathGoal<BlockWant & Creates & JsonObject>(
+  "block",
+  (now, want, view) => edited(now, missingFor(want), view, (old) => loadedText().setBlock(old, want)),
+  {
+    prepare: loadText,
+    release(now, want, was, view) {
+      if (now.is !== "file") return now;
+      const before = earlierText(was, view);
+      return unlessEmptied(
+        edited(now, "leave", view, (old) => loadedText().withoutBlock(old, want, before)),
+        was,
+        view,
+      );
+    },
   },
-});
+);
 
 /** All that a pattern matches in a file. A release leaves it replaced: nothing tells what stood there. */
-export const replace = pathGoal<ReplaceWant & JsonObject>("replace", (now, want, view) => edited(now, "refuse", view, (old) => loadedText().replaceText(old, want)), {
-  prepare: loadText,
-  release: (now) => now,
-});
+export const replace = pathGoal<ReplaceWant & JsonObject>(
+  "replace",
+  (now, want, view) => edited(now, "refuse", view, (old) => loadedText().replaceText(old, want)),
+  {
+    prepare: loadText,
+    release: (now) => now,
+  },
+);
 
 /** The goals that edit text by lines and patterns. */
 export const textGoals: readonly Goal[] = [line, block, replace];

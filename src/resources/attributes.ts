@@ -13,12 +13,23 @@ export function mode(about: string): fields.MustField<string> {
 
 /** An owner or group: a name, or a number. */
 export function account(about: string): fields.MustField<string> {
-  return field(about, { anyOf: [{ type: "string", minLength: 1 }, { type: "integer", minimum: 0 }] }, (value) => {
-    const form = typeof value === "number" ? integer(about, { minimum: 0, maximum: 4294967294 }) : text(about);
-    const checked = form.check(value);
-    if (!checked.ok) return checked;
-    return checked.value === "" || String(checked.value).includes(":") ? fields.issue("not an account", "write one name or number; owner and group have a field each") : { ok: true, value: String(checked.value) };
-  });
+  return field(
+    about,
+    {
+      anyOf: [
+        { type: "string", minLength: 1 },
+        { type: "integer", minimum: 0 },
+      ],
+    },
+    (value) => {
+      const form = typeof value === "number" ? integer(about, { minimum: 0, maximum: 4294967294 }) : text(about);
+      const checked = form.check(value);
+      if (!checked.ok) return checked;
+      return checked.value === "" || String(checked.value).includes(":")
+        ? fields.issue("not an account", "write one name or number; owner and group have a field each")
+        : { ok: true, value: String(checked.value) };
+    },
+  );
 }
 
 /** A command as an argv list, or as a text that is split into words without a shell. */
@@ -29,7 +40,9 @@ export function wordsOf(about: string): fields.MustField<readonly string[]> {
     return split.ok ? { ok: true, value: split.words } : fields.issue(split.summary, split.detail);
   });
   const list = fields.argv(about);
-  return field(about, { anyOf: [list.schema, words.schema] }, (value) => (typeof value === "string" ? words.check(value) : list.check(value)));
+  return field(about, { anyOf: [list.schema, words.schema] }, (value) =>
+    typeof value === "string" ? words.check(value) : list.check(value),
+  );
 }
 
 const validator = field("", wordsOf("").schema, (value) => {
@@ -42,7 +55,11 @@ const validators: fields.MustField<readonly (readonly string[])[]> = field(
   "Programs that must accept the new content before it takes its place: a list of words, a text that is split into words (no shell reads it), or a list of those. `%s` is the path of a temporary file.",
   { anyOf: [validator.schema, { type: "array", items: validator.schema }] },
   (value) => {
-    if (Array.isArray(value) && value.some((one) => Array.isArray(one) || (typeof one === "string" && one.includes(" ") && one.includes("%s")))) return listOf(validator, "").check(value);
+    if (
+      Array.isArray(value) &&
+      value.some((one) => Array.isArray(one) || (typeof one === "string" && one.includes(" ") && one.includes("%s")))
+    )
+      return listOf(validator, "").check(value);
     const one = validator.check(value);
     return one.ok ? { ok: true, value: [one.value] } : one;
   },
@@ -50,7 +67,9 @@ const validators: fields.MustField<readonly (readonly string[])[]> = field(
 
 /** Mode, owner and group. */
 export const attributeFields = {
-  mode: mode("Permission bits: quoted octal digits such as '0644', or changes such as `u=rw,g=r`. Left out, they are not managed.").optional(),
+  mode: mode(
+    "Permission bits: quoted octal digits such as '0644', or changes such as `u=rw,g=r`. Left out, they are not managed.",
+  ).optional(),
   owner: account("Owner, by name or number. Left out, it is not managed.").optional(),
   group: account("Group, by name or number. Left out, it is not managed.").optional(),
 };
@@ -61,14 +80,22 @@ export const fileFields = {
   validate: validators.optional(),
   follow: boolean("Manage the file that a symbolic link at this path leads to.").or(false),
   hardlinks: choice(["break"], "`break`: where the file has other names (hard links), change only this one.").optional(),
-  write: choice(["atomic", "in-place"], "`in-place` keeps the very inode, for files that are mounted or hard-linked; readers may then see half of the content.").or("atomic"),
-  sensitive: boolean("Never show the content, and keep it encrypted. Left out, it is judged by its secrets and by who may read the file.").optional(),
+  write: choice(
+    ["atomic", "in-place"],
+    "`in-place` keeps the very inode, for files that are mounted or hard-linked; readers may then see half of the content.",
+  ).or("atomic"),
+  sensitive: boolean(
+    "Never show the content, and keep it encrypted. Left out, it is judged by its secrets and by who may read the file.",
+  ).optional(),
 };
 
 type AttributeSpec = { readonly mode?: string | undefined; readonly owner?: string | undefined; readonly group?: string | undefined };
 
 /** The attributes that a spec declares, as goals want them: owners by name where the system knows one. */
-export function attributesWanted(spec: AttributeSpec, world: World): { readonly mode?: string; readonly owner?: string; readonly group?: string } {
+export function attributesWanted(
+  spec: AttributeSpec,
+  world: World,
+): { readonly mode?: string; readonly owner?: string; readonly group?: string } {
   return given({
     mode: spec.mode,
     owner: spec.owner === undefined ? undefined : world.reader.ownerName(spec.owner),
@@ -96,4 +123,3 @@ export function mannerOf(spec: MannerSpec, world: World): { readonly manner?: Ma
   };
   return Object.keys(manner).length === 0 ? {} : { manner };
 }
-

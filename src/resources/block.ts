@@ -42,17 +42,38 @@ export const block = resourceType({
 
   check(spec, report) {
     if ((spec.begin === undefined) !== (spec.end === undefined)) {
-      report({ code: "half-marker", summary: "one marker line of two", detail: "`begin` and `end` go together", field: [spec.begin === undefined ? "end" : "begin"] });
+      report({
+        code: "half-marker",
+        summary: "one marker line of two",
+        detail: "`begin` and `end` go together",
+        field: [spec.begin === undefined ? "end" : "begin"],
+      });
       return;
     }
-    if (spec.text === undefined && spec.state === "present") report({ code: "block-without-text", summary: "a block without text", detail: "`text` holds the lines of the block; to remove the block set `state: absent`" });
+    if (spec.text === undefined && spec.state === "present")
+      report({
+        code: "block-without-text",
+        summary: "a block without text",
+        detail: "`text` holds the lines of the block; to remove the block set `state: absent`",
+      });
     const checked = loadedText().setBlock("", blockWanted(spec));
-    if (!checked.ok) report({ code: "block-refused", summary: checked.summary, detail: checked.detail, field: [spec.begin === undefined ? "text" : "begin"] });
+    if (!checked.ok)
+      report({
+        code: "block-refused",
+        summary: checked.summary,
+        detail: checked.detail,
+        field: [spec.begin === undefined ? "text" : "begin"],
+      });
   },
 
   settings(spec, world) {
     const want = { ...blockWanted(spec), ...(spec.create && { create: true as const }) };
-    return editSettings(spec.block, { goal: "block", want, aspects: spec.state === "absent" ? [] : [`block ${nameOf(spec)}`] }, spec, world);
+    return editSettings(
+      spec.block,
+      { goal: "block", want, aspects: spec.state === "absent" ? [] : [`block ${nameOf(spec)}`] },
+      spec,
+      world,
+    );
   },
 });
 

@@ -22,6 +22,8 @@ export function commandForm(about: string): fields.MustField<readonly string[]> 
 /** A text, number or truth value, as its text. */
 export function scalar(about: string): fields.MustField<string> {
   return field(about, { type: ["string", "number", "boolean"] }, (value) =>
-    typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? { ok: true, value: String(value) } : fields.issue("wrong type", "this must be a text, a number, true or false"),
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+      ? { ok: true, value: String(value) }
+      : fields.issue("wrong type", "this must be a text, a number, true or false"),
   );
 }

@@ -4,8 +4,10 @@ import { commandForm, scalar } from "./command-form.ts";
 
 const { argv, boolean, field, integer, listOf, listOrOne, mapOf, path, text } = fields;
 
-const undo = field<Json>("A command that takes the effect back, run by a revert; `none`: leaving it behind is allowed.", { anyOf: [{ const: "none" }, commandForm("").schema] }, (value) =>
-  value === "none" ? { ok: true, value } : commandForm("").check(value),
+const undo = field<Json>(
+  "A command that takes the effect back, run by a revert; `none`: leaving it behind is allowed.",
+  { anyOf: [{ const: "none" }, commandForm("").schema] },
+  (value) => (value === "none" ? { ok: true, value } : commandForm("").check(value)),
 );
 
 /** A program that is run when a guard says so. */
@@ -37,13 +39,17 @@ export const command = resourceType({
     shell: text("A text for `/bin/sh -c`.").optional(),
     creates: listOrOne(path("A path."), "Run it only while one of these paths does not exist.").optional(),
     removes: listOrOne(path("A path."), "Run it only while one of these paths exists.").optional(),
-    unless: commandForm("Run it only if this command fails: a list of words, a text that is split into words, or `{ shell: TEXT }`.").optional(),
+    unless: commandForm(
+      "Run it only if this command fails: a list of words, a text that is split into words, or `{ shell: TEXT }`.",
+    ).optional(),
     only_if: commandForm("Run it only if this command succeeds.").optional(),
     once: boolean("Run it only if it never ran with success from this state directory.").or(false),
     run_when: listOrOne(text("An address."), "Run it when what these resources set has changed since it last ran.").optional(),
     undo: undo.optional(),
     verify: commandForm("After a crash: succeeds if the command has done its work.").optional(),
-    idempotent: boolean("Running it a second time does no harm. Left out: true where `creates`, `removes`, `unless`, `only_if` or `run_when` is given.").optional(),
+    idempotent: boolean(
+      "Running it a second time does no harm. Left out: true where `creates`, `removes`, `unless`, `only_if` or `run_when` is given.",
+    ).optional(),
     cwd: path("The folder to run in.").optional(),
     env: mapOf(scalar("A value."), "Environment variables, besides those that setpoint itself has.").optional(),
     stdin: text("What the program reads on its standard input.").optional(),
@@ -57,18 +63,43 @@ export const command = resourceType({
   },
 
   check(spec, report) {
-    if (spec.run !== undefined && spec.shell !== undefined) report({ code: "command-twice", summary: "two fields say what to run", detail: "`run` and `shell` exclude each other: keep one of them", field: ["shell"] });
-    if (spec.run === undefined && spec.shell === undefined) report({ code: "command-without-program", summary: "a command runs nothing", detail: "say what to run: `run: [program, argument]`, or `shell: text`" });
-    if (spec.shell !== undefined) report({ code: "shell-command", severity: "note", summary: "a shell reads this command", detail: "`run` with a list of words needs no quoting and no shell", field: ["shell"] });
+    if (spec.run !== undefined && spec.shell !== undefined)
+      report({
+        code: "command-twice",
+        summary: "two fields say what to run",
+        detail: "`run` and `shell` exclude each other: keep one of them",
+        field: ["shell"],
+      });
+    if (spec.run === undefined && spec.shell === undefined)
+      report({
+        code: "command-without-program",
+        summary: "a command runs nothing",
+        detail: "say what to run: `run: [program, argument]`, or `shell: text`",
+      });
+    if (spec.shell !== undefined)
+      report({
+        code: "shell-command",
+        severity: "note",
+        summary: "a shell reads this command",
+        detail: "`run` with a list of words needs no quoting and no shell",
+        field: ["shell"],
+      });
     const guards = [spec.creates, spec.removes, spec.unless, spec.only_if, spec.run_when].filter((guard) => guard !== undefined);
     if (guards.length === 0 && !spec.once) {
       report({
         code: "unguarded-command",
         summary: "a command without a guard would run every time",
-        detail: "say when it is due: `creates: PATH`, `removes: PATH`, `unless: COMMAND`, `only_if: COMMAND`, `once: true`, or `run_when: [ADDRESS]`",
+        detail:
+          "say when it is due: `creates: PATH`, `removes: PATH`, `unless: COMMAND`, `only_if: COMMAND`, `once: true`, or `run_when: [ADDRESS]`",
       });
     }
-    if (spec.once && spec.run_when !== undefined) report({ code: "once-and-run-when", summary: "two guards contradict each other", detail: "`once` never runs it again, `run_when` does so after each change: keep one of them", field: ["once"] });
+    if (spec.once && spec.run_when !== undefined)
+      report({
+        code: "once-and-run-when",
+        summary: "two guards contradict each other",
+        detail: "`once` never runs it again, `run_when` does so after each change: keep one of them",
+        field: ["once"],
+      });
   },
 
   settings(spec, world) {
@@ -77,9 +108,15 @@ export const command = resourceType({
     const setup = given({ cwd, env: spec.env, user: spec.user, timeout: declared.common.timeout });
     const program = (words: readonly string[]): CommandData => ({ argv: words, ...setup });
     const asked = (words: readonly string[] | undefined): CommandData | undefined => (words === undefined ? undefined : program(words));
-    const place = (given: string): string => world.target(spec.cwd === undefined || /^(?:\/|~\/)/.test(given) ? given : `${spec.cwd}/${given}`);
+    const place = (given: string): string =>
+      world.target(spec.cwd === undefined || /^(?:\/|~\/)/.test(given) ? given : `${spec.cwd}/${given}`);
     const guards: Guards = {
-      ...given({ creates: spec.creates?.map(place), removes: spec.removes?.map(place), unless: asked(spec.unless), only_if: asked(spec.only_if) }),
+      ...given({
+        creates: spec.creates?.map(place),
+        removes: spec.removes?.map(place),
+        unless: asked(spec.unless),
+        only_if: asked(spec.only_if),
+      }),
       ...(spec.once && { once: true as const }),
     };
     const watched = spec.run_when === undefined ? undefined : registersOf(spec.run_when, world);
@@ -111,7 +148,12 @@ function registersOf(addresses: readonly string[], world: World): readonly Regis
   addresses.forEach((address, index) => {
     const registers = world.registersOf(address);
     if (registers.length === 0) {
-      world.report({ code: "unknown-address", summary: "an address means no resource", detail: `nothing in this playbook is declared as ${address}`, field: ["run_when", index] });
+      world.report({
+        code: "unknown-address",
+        summary: "an address means no resource",
+        detail: `nothing in this playbook is declared as ${address}`,
+        field: ["run_when", index],
+      });
     }
     for (const register of registers) found.add(register);
   });
@@ -123,6 +165,7 @@ function undoOf(value: Json | undefined, world: World): readonly string[] | "non
   if (value === undefined || value === "none") return value;
   const checked = commandForm("").check(value);
   if (checked.ok) return checked.value;
-  for (const { summary, detail, path: within } of checked.issues) world.report({ code: "bad-undo", summary, detail, field: ["undo", ...within] });
+  for (const { summary, detail, path: within } of checked.issues)
+    world.report({ code: "bad-undo", summary, detail, field: ["undo", ...within] });
   return undefined;
 }

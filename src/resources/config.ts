@@ -1,5 +1,16 @@
 import { fields, type Json, resourceType } from "../core/index.ts";
-import { type Edit, FormatError, flattenSet, formatKeyPath, formatName, formatNames, type KeyEdit, type KeyPath, keyPathProblem, parseKeyPath } from "../registers/index.ts";
+import {
+  type Edit,
+  FormatError,
+  flattenSet,
+  formatKeyPath,
+  formatName,
+  formatNames,
+  type KeyEdit,
+  type KeyPath,
+  keyPathProblem,
+  parseKeyPath,
+} from "../registers/index.ts";
 import { fileFields } from "./attributes.ts";
 import { create, editSettings } from "./text-fields.ts";
 
@@ -10,7 +21,7 @@ export const config = resourceType({
   type: "config",
   summary: "Values at key paths of a structured config file; comments, order and all other keys stay as they are.",
   notes: [
-    "A key path has dots between keys; a key with a dot in it is quoted (`\"a.b\".c`), `[2]` is an entry of a list, and `[name=web]` the entry whose `name` is `web`.",
+    'A key path has dots between keys; a key with a dot in it is quoted (`"a.b".c`), `[2]` is an entry of a list, and `[name=web]` the entry whose `name` is `web`.',
     "Nested maps under `set` mean the same as paths with dots and are merged with what is there; lists and scalars are set whole.",
     "The format is that of the file's suffix unless `format` says another.",
   ].join("\n"),
@@ -40,15 +51,26 @@ export const config = resourceType({
 
   check(spec, report) {
     if (formatName(spec.config, spec.format) === undefined) {
-      report({ code: "unknown-format", summary: "the format of a file is unknown", detail: `the name ${spec.config} says no format: give \`format\`, one of ${formatNames.join(", ")}` });
+      report({
+        code: "unknown-format",
+        summary: "the format of a file is unknown",
+        detail: `the name ${spec.config} says no format: give \`format\`, one of ${formatNames.join(", ")}`,
+      });
     }
-    if (Object.keys(spec.set ?? {}).length === 0 && (spec.unset ?? []).length === 0) report({ code: "config-without-keys", summary: "a config without keys", detail: "`set` and `unset` say what is managed" });
+    if (Object.keys(spec.set ?? {}).length === 0 && (spec.unset ?? []).length === 0)
+      report({ code: "config-without-keys", summary: "a config without keys", detail: "`set` and `unset` say what is managed" });
     const edits = editsOf(spec, (problem, field) => report({ code: "bad-key-path", summary: "not a key path", detail: problem, field }));
     const seen: string[] = [];
     for (const edit of edits) {
       const own = "set" in edit ? edit.set : edit.unset;
       const clash = seen.find((other) => within(own, other) || within(other, own));
-      if (clash !== undefined) report({ code: "key-twice", summary: "two fields say what a key holds", detail: `${own} and ${clash} are the same key or one holds the other: declare one of them`, field: ["set" in edit ? "set" : "unset"] });
+      if (clash !== undefined)
+        report({
+          code: "key-twice",
+          summary: "two fields say what a key holds",
+          detail: `${own} and ${clash} are the same key or one holds the other: declare one of them`,
+          field: ["set" in edit ? "set" : "unset"],
+        });
       seen.push(own);
     }
   },
@@ -58,7 +80,12 @@ export const config = resourceType({
     const declared = editsOf(spec, () => undefined);
     const edits = spec.state === "present" ? declared : declared.map((edit): KeyEdit => ({ unset: "set" in edit ? edit.set : edit.unset }));
     const aspects = spec.state === "absent" ? [] : edits.map((edit) => `key ${"set" in edit ? edit.set : edit.unset}`);
-    return editSettings(spec.config, { goal: "config", want: { format, edits, ...(spec.create && { create: true as const }) }, aspects }, spec, world);
+    return editSettings(
+      spec.config,
+      { goal: "config", want: { format, edits, ...(spec.create && { create: true as const }) }, aspects },
+      spec,
+      world,
+    );
   },
 });
 
@@ -68,7 +95,10 @@ type KeysSpec = { readonly set?: { readonly [path: string]: Json } | undefined; 
 function editsOf(spec: KeysSpec, report: (problem: string, field: readonly (string | number)[]) => void): readonly KeyEdit[] {
   const edits: KeyEdit[] = [];
   for (const [key, value] of Object.entries(spec.set ?? {})) {
-    for (const edit of attempt(() => flattenSet({ [key]: value }), (problem) => report(problem, ["set", key]))) {
+    for (const edit of attempt(
+      () => flattenSet({ [key]: value }),
+      (problem) => report(problem, ["set", key]),
+    )) {
       if ("set" in edit) edits.push({ set: formatKeyPath(edit.set), value: edit.value });
     }
   }

@@ -52,7 +52,12 @@ export const directory = resourceType({
 
   check(spec, report) {
     if (spec.exclude.length > 0 && !spec.exact && spec.recurse === undefined) {
-      report({ code: "exclude-without-use", summary: "nothing to exclude from", detail: "`exclude` says what `exact` and `recurse` leave alone, and neither is given", field: ["exclude"] });
+      report({
+        code: "exclude-without-use",
+        summary: "nothing to exclude from",
+        detail: "`exclude` says what `exact` and `recurse` leave alone, and neither is given",
+        field: ["exclude"],
+      });
     }
   },
 
@@ -61,7 +66,10 @@ export const directory = resourceType({
     const manner = mannerOf(spec, world);
     if (spec.state === "absent") return removedTree(key, spec.replace, world, manner);
     const attributes = attributesWanted(spec, world);
-    return [...(spec.parents ? missingParents(key, world) : []), pathSetting(key, "directory", attributes, ["exists", ...Object.keys(attributes)], manner)];
+    return [
+      ...(spec.parents ? missingParents(key, world) : []),
+      pathSetting(key, "directory", attributes, ["exists", ...Object.keys(attributes)], manner),
+    ];
   },
 
   sweep(spec, world, named) {
@@ -73,7 +81,11 @@ export const directory = resourceType({
     if (recurse !== undefined) {
       const removed = new Set(settings.map(({ register }) => register.key));
       const { mode: _mode, ...owners } = attributesWanted(recurse, world);
-      const want = { ...owners, ...(recurse.file_mode !== undefined && { file_mode: recurse.file_mode }), ...(recurse.directory_mode !== undefined && { directory_mode: recurse.directory_mode }) };
+      const want = {
+        ...owners,
+        ...(recurse.file_mode !== undefined && { file_mode: recurse.file_mode }),
+        ...(recurse.directory_mode !== undefined && { directory_mode: recurse.directory_mode }),
+      };
       settings.push(...recursed(key, want, (path, relative) => named.has(path) || removed.has(path) || excluded(relative), world));
     }
     return settings;

@@ -1,7 +1,7 @@
 import { type Digest, fields, resourceType, type World } from "../core/index.ts";
 import { attributesWanted, fileFields, mannerOf } from "./attributes.ts";
-import { sourceFile } from "./sources.ts";
 import { gone, pathSetting, targetOf } from "./paths.ts";
+import { sourceFile } from "./sources.ts";
 
 const { anything, boolean, choice, mapOf, path, text } = fields;
 
@@ -45,11 +45,34 @@ export const file = resourceType({
     const ways = (["content", "content_base64", "source", "template"] as const).filter((name) => spec[name] !== undefined);
     const [first, second] = ways;
     if (first !== undefined && second !== undefined) {
-      report({ code: "content-twice", summary: "two fields say what the file holds", detail: `\`${first}\` and \`${second}\` exclude each other: keep one of them`, field: [second] });
+      report({
+        code: "content-twice",
+        summary: "two fields say what the file holds",
+        detail: `\`${first}\` and \`${second}\` exclude each other: keep one of them`,
+        field: [second],
+      });
     }
-    if (spec.vars !== undefined && spec.template === undefined) report({ code: "vars-without-template", summary: "variables without a template", detail: "`vars` are for `template`, which is not given", field: ["vars"] });
-    if (spec.follow && spec.replace) report({ code: "follow-and-replace", summary: "two ways to treat a symbolic link", detail: "`follow` manages the file behind the link, `replace` takes the link's place: keep one of them", field: ["replace"] });
-    if (spec.content_base64 !== undefined && !isBase64(spec.content_base64)) report({ code: "not-base64", summary: "not base64", detail: "this must be base64 with its padding; blanks and line breaks are free", field: ["content_base64"] });
+    if (spec.vars !== undefined && spec.template === undefined)
+      report({
+        code: "vars-without-template",
+        summary: "variables without a template",
+        detail: "`vars` are for `template`, which is not given",
+        field: ["vars"],
+      });
+    if (spec.follow && spec.replace)
+      report({
+        code: "follow-and-replace",
+        summary: "two ways to treat a symbolic link",
+        detail: "`follow` manages the file behind the link, `replace` takes the link's place: keep one of them",
+        field: ["replace"],
+      });
+    if (spec.content_base64 !== undefined && !isBase64(spec.content_base64))
+      report({
+        code: "not-base64",
+        summary: "not base64",
+        detail: "this must be base64 with its padding; blanks and line breaks are free",
+        field: ["content_base64"],
+      });
   },
 
   settings(spec, world) {
@@ -60,7 +83,9 @@ export const file = resourceType({
     if (content === "missing") return [];
     const attributes = attributesWanted(spec, world);
     const want = { ...(content !== undefined && { content }), ...attributes, ...(spec.create_only && { create_only: true as const }) };
-    return [pathSetting(key, "whole-file", want, ["exists", ...(content === undefined ? [] : ["content"]), ...Object.keys(attributes)], manner)];
+    return [
+      pathSetting(key, "whole-file", want, ["exists", ...(content === undefined ? [] : ["content"]), ...Object.keys(attributes)], manner),
+    ];
   },
 });
 

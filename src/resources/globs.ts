@@ -16,6 +16,8 @@ export async function loadGlobs(...lists: readonly (readonly string[])[]): Promi
 export function globMatcher(globs: readonly string[]): (relative: string) => boolean {
   if (globs.length === 0) return () => false;
   if (picomatch === undefined) throw new Bug("globs are used before they are loaded");
-  const deep = globs.map((glob) => glob.replace(/^\.?\/+/, "").replace(/\/+$/, "")).map((glob) => (glob.includes("/") ? glob : `**/${glob}`));
+  const deep = globs
+    .map((glob) => glob.replace(/^\.?\/+/, "").replace(/\/+$/, ""))
+    .map((glob) => (glob.includes("/") ? glob : `**/${glob}`));
   return picomatch(deep, { dot: true });
 }

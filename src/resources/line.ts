@@ -30,8 +30,12 @@ export const line = resourceType({
     state: choice(["present", "absent"], "Whether the line is in the file.").or("present"),
     text: text("The whole line.").optional(),
     match: text("A pattern for the line that becomes `text`; `^` and `$` are its ends.").optional(),
-    occurrence: choice(["last", "first", "all", "only"], "Which of several lines that match becomes `text`; `only`: the first does, and the others are removed.").or("last"),
+    occurrence: choice(
+      ["last", "first", "all", "only"],
+      "Which of several lines that match becomes `text`; `only`: the first does, and the others are removed.",
+    ).or("last"),
     position,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what users write
     expand: boolean("Put the groups of `match` into `text` where it says `$1` or `${name}`.").or(false),
     create,
     ...fileFields,
@@ -67,6 +71,9 @@ function lineWanted({ state, text: wanted, match, occurrence, position: place, e
   return { state, occurrence, position: place, ...given({ text: wanted, match }), ...(expand && { expand }) };
 }
 
-function shown({ summary, detail }: { readonly summary: string; readonly detail: string }): { readonly summary: string; readonly detail: string } {
+function shown({ summary, detail }: { readonly summary: string; readonly detail: string }): {
+  readonly summary: string;
+  readonly detail: string;
+} {
   return { summary, detail };
 }

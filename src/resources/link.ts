@@ -9,8 +9,15 @@ const { boolean, choice, path } = fields;
 export const link = resourceType({
   type: "link",
   summary: "A symbolic link, or a hard link: a second name of a file.",
-  notes: "`to` is kept as it is written, so a relative one is relative to the link's own folder; what it leads to need not exist. `hard` names a file that exists or is declared.",
-  example: ["- link: /etc/nginx/sites-enabled/site", "  to: ../sites-available/site", "- file: /srv/data/current.db", "- link: /srv/data/latest.db", "  hard: /srv/data/current.db"].join("\n"),
+  notes:
+    "`to` is kept as it is written, so a relative one is relative to the link's own folder; what it leads to need not exist. `hard` names a file that exists or is declared.",
+  example: [
+    "- link: /etc/nginx/sites-enabled/site",
+    "  to: ../sites-available/site",
+    "- file: /srv/data/current.db",
+    "- link: /srv/data/latest.db",
+    "  hard: /srv/data/current.db",
+  ].join("\n"),
   fields: {
     link: path("Path of the link."),
     state: choice(["present", "absent"], "Whether the link exists.").or("present"),
@@ -20,8 +27,19 @@ export const link = resourceType({
   },
 
   check(spec, report) {
-    if (spec.to !== undefined && spec.hard !== undefined) report({ code: "link-twice", summary: "two fields say where the link leads", detail: "`to` makes a symbolic link and `hard` a hard link: keep one of them", field: ["hard"] });
-    if (spec.to === undefined && spec.hard === undefined && spec.state === "present") report({ code: "link-nowhere", summary: "a link leads nowhere", detail: "say where it leads: `to` for a symbolic link, `hard` for a second name of a file" });
+    if (spec.to !== undefined && spec.hard !== undefined)
+      report({
+        code: "link-twice",
+        summary: "two fields say where the link leads",
+        detail: "`to` makes a symbolic link and `hard` a hard link: keep one of them",
+        field: ["hard"],
+      });
+    if (spec.to === undefined && spec.hard === undefined && spec.state === "present")
+      report({
+        code: "link-nowhere",
+        summary: "a link leads nowhere",
+        detail: "say where it leads: `to` for a symbolic link, `hard` for a second name of a file",
+      });
   },
 
   settings(spec, world) {
@@ -35,9 +53,23 @@ export const link = resourceType({
     }
     const other = world.target(spec.hard);
     if (other === key) {
-      world.report({ code: "link-to-itself", summary: "a link leads to itself", detail: `${key} cannot be a second name of itself`, field: ["hard"] });
+      world.report({
+        code: "link-to-itself",
+        summary: "a link leads to itself",
+        detail: `${key} cannot be a second name of itself`,
+        field: ["hard"],
+      });
       return [];
     }
-    return [{ register: pathRegister(key, other), goal: "hard-link", want: { to: other }, aspects: ["target"], reads: [`path:${other}` as RegisterId], ...manner }];
+    return [
+      {
+        register: pathRegister(key, other),
+        goal: "hard-link",
+        want: { to: other },
+        aspects: ["target"],
+        reads: [`path:${other}` as RegisterId],
+        ...manner,
+      },
+    ];
   },
 });

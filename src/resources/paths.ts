@@ -3,7 +3,13 @@ import type { Manner, Setting, World } from "../core/index.ts";
 import { type AbsentWant, pathRegister } from "../registers/index.ts";
 
 /** A setting on a path. */
-export function pathSetting(key: string, goal: string, want: Setting["want"], aspects: readonly string[], more: { readonly manner?: Manner } = {}): Setting {
+export function pathSetting(
+  key: string,
+  goal: string,
+  want: Setting["want"],
+  aspects: readonly string[],
+  more: { readonly manner?: Manner } = {},
+): Setting {
   return { register: pathRegister(key), goal, want, aspects, ...more };
 }
 
@@ -23,7 +29,13 @@ export function targetOf(path: string, follow: boolean, world: World): string {
     if (sight?.is !== "symlink") return key;
     key = world.reader.resolve(resolve(dirname(key), sight.to));
   }
-  if (follow) world.report({ code: "link-loop", summary: "symbolic links lead in a circle", detail: `${path} leads to itself over symbolic links`, field: ["follow"] });
+  if (follow)
+    world.report({
+      code: "link-loop",
+      summary: "symbolic links lead in a circle",
+      detail: `${path} leads to itself over symbolic links`,
+      field: ["follow"],
+    });
   return key;
 }
 
@@ -51,5 +63,7 @@ export function protectedPath(key: string, world: World): string | undefined {
 }
 
 const systemFolders: ReadonlySet<string> = new Set(
-  "/bin /boot /dev /etc /home /lib /lib32 /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/lib /usr/local /usr/sbin /usr/share /var /var/lib /var/log /Applications /Library /System /Users /private".split(" "),
+  "/bin /boot /dev /etc /home /lib /lib32 /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/lib /usr/local /usr/sbin /usr/share /var /var/lib /var/log /Applications /Library /System /Users /private".split(
+    " ",
+  ),
 );

@@ -6,12 +6,18 @@ type Source = NonNullable<ReturnType<Reader["source"]>>;
 export function sourceFile(from: string, field: string, world: World): Source | undefined {
   try {
     const found = world.reader.source(from);
-    if (found === undefined) world.report({ code: "missing-source", summary: "a source does not exist", detail: `there is no file ${from}`, field: [field] });
+    if (found === undefined)
+      world.report({ code: "missing-source", summary: "a source does not exist", detail: `there is no file ${from}`, field: [field] });
     return found;
   } catch (thrown) {
     if (!(thrown instanceof SystemFault)) throw thrown;
     if (world.reader.list(from) !== undefined) {
-      world.report({ code: "source-is-folder", summary: "a source is a folder", detail: `${from} is a folder: the type \`tree\` copies folders`, field: [field] });
+      world.report({
+        code: "source-is-folder",
+        summary: "a source is a folder",
+        detail: `${from} is a folder: the type \`tree\` copies folders`,
+        field: [field],
+      });
       return undefined;
     }
     world.report({ code: "unreadable-source", summary: "a source cannot be read", detail: thrown.message, field: [field] });

@@ -10,7 +10,11 @@ export type Spared = (path: string, relative: string) => boolean;
 export function removedTree(key: string, anything: boolean, world: World, more: { readonly manner?: Manner }): readonly Setting[] {
   const why = protectedPath(key, world);
   if (why !== undefined) {
-    world.report({ code: "protected-path", summary: "a folder that is never removed", detail: `${key} is not removed: ${why}. Name what in it should go` });
+    world.report({
+      code: "protected-path",
+      summary: "a folder that is never removed",
+      detail: `${key} is not removed: ${why}. Name what in it should go`,
+    });
     return [];
   }
   const settings = [gone(key, anything ? {} : { only: "directory" }, more)];
@@ -19,7 +23,11 @@ export function removedTree(key: string, anything: boolean, world: World, more: 
     for (const { name, type } of world.reader.list(folder) ?? []) {
       const path = `${folder}/${name}`;
       if (type === "directory" && world.reader.device(path) !== device) {
-        world.report({ code: "mount-inside", summary: "another file system is mounted inside", detail: `${path} is a mount point, so ${key} is not removed: unmount it first` });
+        world.report({
+          code: "mount-inside",
+          summary: "another file system is mounted inside",
+          detail: `${path} is a mount point, so ${key} is not removed: unmount it first`,
+        });
         continue;
       }
       settings.push(gone(path, {}));
@@ -90,4 +98,3 @@ function foldersAbove(root: string, named: ReadonlySet<string>): ReadonlySet<str
 function joined(folder: string, name: string): string {
   return folder === "/" ? `/${name}` : `${folder}/${name}`;
 }
-

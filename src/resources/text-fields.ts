@@ -6,7 +6,11 @@ const { boolean, choice, field, mapping, text } = fields;
 
 const ends = choice(["end", "start"], "");
 const anchors = mapping(
-  { after: text("A pattern: behind the last line that it matches.").optional(), before: text("A pattern: in front of the last line that it matches.").optional(), first: boolean("Take the first line that matches.").or(false) },
+  {
+    after: text("A pattern: behind the last line that it matches.").optional(),
+    before: text("A pattern: in front of the last line that it matches.").optional(),
+    first: boolean("Take the first line that matches.").or(false),
+  },
   "",
 );
 
@@ -21,7 +25,8 @@ export const position: fields.Field<Place> = field<Place>(
     const checked = anchors.check(value);
     if (!checked.ok) return checked;
     const { after, before, first } = checked.value;
-    if ((after === undefined) === (before === undefined)) return fields.issue("a position needs one anchor", "give either `after` or `before`");
+    if ((after === undefined) === (before === undefined))
+      return fields.issue("a position needs one anchor", "give either `after` or `before`");
     const more = first ? { first: true } : {};
     return { ok: true, value: after === undefined ? { before: before ?? "", ...more } : { after, ...more } };
   },
@@ -33,7 +38,12 @@ export const create = boolean("Make the file where it does not exist; its folder
 type EditSpec = Parameters<typeof attributesWanted>[0] & Omit<Parameters<typeof mannerOf>[0], "replace"> & { readonly follow: boolean };
 
 /** The settings of an edit of part of a file: the edit itself, and the file's attributes where they are declared. */
-export function editSettings(path: string, edit: Pick<Setting, "goal" | "want" | "aspects">, spec: EditSpec, world: World): readonly Setting[] {
+export function editSettings(
+  path: string,
+  edit: Pick<Setting, "goal" | "want" | "aspects">,
+  spec: EditSpec,
+  world: World,
+): readonly Setting[] {
   const key = targetOf(path, spec.follow, world);
   // Of these types one has its path under the name `replace`; none may take the place of what is no file.
   const { validate, hardlinks, write, sensitive } = spec;

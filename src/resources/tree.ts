@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { type DirectoryEntry, type Digest, fields, resourceType, type Setting, type World } from "../core/index.ts";
+import { type Digest, type DirectoryEntry, fields, resourceType, type Setting, type World } from "../core/index.ts";
 import { account, attributesWanted, mode } from "./attributes.ts";
 import { globMatcher, loadGlobs } from "./globs.ts";
 import { missingParents, pathSetting } from "./paths.ts";
@@ -36,7 +36,8 @@ export const tree = resourceType({
   prepare: (spec) => loadGlobs(spec.include, spec.exclude),
 
   check(spec, report) {
-    if (spec.state === "present" && spec.source === undefined) report({ code: "tree-without-source", summary: "a tree without a source", detail: "`source` names the folder to copy" });
+    if (spec.state === "present" && spec.source === undefined)
+      report({ code: "tree-without-source", summary: "a tree without a source", detail: "`source` names the folder to copy" });
   },
 
   settings(spec, world) {
@@ -46,7 +47,12 @@ export const tree = resourceType({
     // A link to a folder stands for the folder, but no link inside it does.
     const source = dirname(world.reader.resolve(`${given}/-`));
     if (world.reader.list(source) === undefined) {
-      world.report({ code: "missing-source", summary: "a source does not exist", detail: `there is no folder ${given}`, field: ["source"] });
+      world.report({
+        code: "missing-source",
+        summary: "a source does not exist",
+        detail: `there is no folder ${given}`,
+        field: ["source"],
+      });
       return [];
     }
     const found = collect(source, spec, world);
@@ -60,7 +66,15 @@ export const tree = resourceType({
     const settings: Setting[] = [...missingParents(root, world), pathSetting(root, "directory", folder, folderAspects, manner)];
     for (const relative of found.folders) settings.push(pathSetting(at(relative), "directory", folder, folderAspects, manner));
     for (const { relative, content, executable } of found.files) {
-      settings.push(pathSetting(at(relative), "whole-file", { content, ...owners, mode: spec.file_mode ?? (executable ? "0755" : "0644") }, fileAspects, manner));
+      settings.push(
+        pathSetting(
+          at(relative),
+          "whole-file",
+          { content, ...owners, mode: spec.file_mode ?? (executable ? "0755" : "0644") },
+          fileAspects,
+          manner,
+        ),
+      );
     }
     for (const { relative, to } of found.links) settings.push(pathSetting(at(relative), "symlink", { to }, ["target"], manner));
     return settings;
@@ -96,7 +110,12 @@ function collect(source: string, spec: Selection, world: World): Found {
   const claim = (relative: string, from: string): boolean => {
     const other = taken.get(relative);
     if (other !== undefined) {
-      world.report({ code: "copied-twice", summary: "two sources have one target", detail: `${other} and ${from} would both become ${relative}: rename one of them`, field: ["source"] });
+      world.report({
+        code: "copied-twice",
+        summary: "two sources have one target",
+        detail: `${other} and ${from} would both become ${relative}: rename one of them`,
+        field: ["source"],
+      });
       return false;
     }
     taken.set(relative, from);
@@ -113,7 +132,8 @@ function collect(source: string, spec: Selection, world: World): Found {
       if (!all && included(relative)) wanted.add(relative);
       return relative;
     }
-    const isTemplate = type === "file" && spec.template_suffix !== "" && name.endsWith(spec.template_suffix) && name !== spec.template_suffix;
+    const isTemplate =
+      type === "file" && spec.template_suffix !== "" && name.endsWith(spec.template_suffix) && name !== spec.template_suffix;
     const target = isTemplate ? relative.slice(0, -spec.template_suffix.length) : relative;
     if (!all && !included(relative) && !included(target)) return undefined;
     if (type === "symlink") {
@@ -124,7 +144,12 @@ function collect(source: string, spec: Selection, world: World): Found {
       const content = isTemplate ? world.contents.put(world.render(world.contents.text(found.content), {}, from)) : found.content;
       files.push({ relative: target, content, executable: (found.mode & 0o111) !== 0 });
     } else {
-      world.report({ code: "special-source", summary: "a special file cannot be copied", detail: `${from} is a ${type}: exclude it`, field: ["source"] });
+      world.report({
+        code: "special-source",
+        summary: "a special file cannot be copied",
+        detail: `${from} is a ${type}: exclude it`,
+        field: ["source"],
+      });
     }
     return undefined;
   };

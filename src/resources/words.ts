@@ -1,5 +1,7 @@
 /** The words of a command line, or why it has none. */
-export type Words = { readonly ok: true; readonly words: readonly string[] } | { readonly ok: false; readonly summary: string; readonly detail: string };
+export type Words =
+  | { readonly ok: true; readonly words: readonly string[] }
+  | { readonly ok: false; readonly summary: string; readonly detail: string };
 
 /**
  * Splits a text into words at blanks, as a shell would and without one: 'single' and "double" quotes keep blanks, a backslash
@@ -13,8 +15,10 @@ export function splitWords(text: string): Words {
     const letter = text[at] as string;
     if (quote !== "") {
       if (letter === quote) quote = "";
-      else if (letter === "\\" && quote === '"' && /["\\$`]/.test(text[at + 1] ?? "")) word += text[(at += 1)] as string;
-      else word += letter;
+      else if (letter === "\\" && quote === '"' && /["\\$`]/.test(text[at + 1] ?? "")) {
+        at += 1;
+        word += text[at] ?? "";
+      } else word += letter;
     } else if (letter === "'" || letter === '"') {
       quote = letter;
       word ??= "";
@@ -25,7 +29,10 @@ export function splitWords(text: string): Words {
       at += 1;
       word = (word ?? "") + (text[at] ?? "");
     } else if (/[|&;<>]/.test(letter) || (letter === "$" && /[\w({]/.test(text[at + 1] ?? "")) || letter === "`") {
-      return refused("a shell would be needed", `no shell reads this text, so ${JSON.stringify(letter)} has no meaning in it. Quote it if it is a plain character, or write {shell: …}`);
+      return refused(
+        "a shell would be needed",
+        `no shell reads this text, so ${JSON.stringify(letter)} has no meaning in it. Quote it if it is a plain character, or write {shell: …}`,
+      );
     } else word = (word ?? "") + letter;
   }
   if (quote !== "") return refused("a quote is not closed", `there is no second ${quote}`);

@@ -47,10 +47,19 @@ for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWi
       expect(said).toBe("");
       const after = Object.fromEntries(planned.folded.map(({ register, after: state }) => [register.key, spelled(state, disk.contents)]));
       for (const [path, wanted] of Object.entries(one.after ?? {})) {
-        if (typeof wanted === "string") expect(after[path]).toMatchObject(wanted === "absent" ? { is: "absent" } : { is: "file", content: wanted });
+        if (typeof wanted === "string")
+          expect(after[path]).toMatchObject(wanted === "absent" ? { is: "absent" } : { is: "file", content: wanted });
         else expect(after[path]).toMatchObject(wanted);
       }
-      for (const path of one.untouched ?? []) expect(after[path] === undefined || matches(planned.folded.find(({ register }) => register.key === path)?.before as never, planned.folded.find(({ register }) => register.key === path)?.after as never), path).toBe(true);
+      for (const path of one.untouched ?? [])
+        expect(
+          after[path] === undefined ||
+            matches(
+              planned.folded.find(({ register }) => register.key === path)?.before as never,
+              planned.folded.find(({ register }) => register.key === path)?.after as never,
+            ),
+          path,
+        ).toBe(true);
       if (one.manner !== undefined) expect(planned.folded[0]?.manner).toEqual(one.manner);
       if (one.state !== undefined) expect(planned.folded[0]?.after).toEqual(one.state);
       if (one.about !== undefined) expect(planned.folded[0]?.register.about).toMatchObject(one.about);
@@ -73,12 +82,16 @@ for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWi
       // Swapped, it goes back.
       for (const { register, before, manner } of [...inOrder(planned.folded)].reverse()) {
         const [found] = (await kinds.get(register.kind)?.read([register], reader)) ?? [];
-        for (const operation of kinds.get(register.kind)?.transition(register, found as never, before, manner) ?? []) disk.perform(operation);
+        for (const operation of kinds.get(register.kind)?.transition(register, found as never, before, manner) ?? [])
+          disk.perform(operation);
       }
       for (const { register, before, manner } of planned.folded) {
         const [found] = (await kinds.get(register.kind)?.read([register], reader)) ?? [];
         const { links: _links, ...comparable } = before;
-        expect(matches(found as never, manner.hardlinks === "break" ? (comparable as never) : before), `${register.key} goes back: ${JSON.stringify(found)}`).toBe(true);
+        expect(
+          matches(found as never, manner.hardlinks === "break" ? (comparable as never) : before),
+          `${register.key} goes back: ${JSON.stringify(found)}`,
+        ).toBe(true);
       }
     });
   });

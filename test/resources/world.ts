@@ -10,13 +10,10 @@ import {
   type JsonObject,
   type Operation,
   type PathSight,
-  type Problem,
   type Ran,
   type Reader,
   type Receipt,
-  type Register,
   type RegisterId,
-  registerId,
   type State,
   sha256,
   type World,
@@ -52,7 +49,14 @@ type Inode = { content: Digest; mode: number; owner: string; group: string; xatt
 /** What stands at a path of the disk. */
 export type Node =
   | { readonly is: "file"; readonly inode: Inode }
-  | { readonly is: "directory"; mode: number; owner: string; group: string; xattrs?: { readonly [name: string]: string }; readonly device: number }
+  | {
+      readonly is: "directory";
+      mode: number;
+      owner: string;
+      group: string;
+      xattrs?: { readonly [name: string]: string };
+      readonly device: number;
+    }
   | { readonly is: "symlink"; readonly to: string }
   | { readonly is: "other"; readonly what: "fifo" };
 
@@ -91,13 +95,15 @@ export class Disk {
   draw(path: string, sketch: Sketch): void {
     const missing: string[] = [];
     for (let up = dirname(path); !this.nodes.has(up); up = dirname(up)) missing.unshift(up);
-    for (const folder of missing) this.nodes.set(folder, { is: "directory", mode: 0o755, owner: "root", group: "root", device: this.#deviceOf(folder) });
+    for (const folder of missing)
+      this.nodes.set(folder, { is: "directory", mode: 0o755, owner: "root", group: "root", device: this.#deviceOf(folder) });
     const given = typeof sketch === "string" ? { content: sketch } : sketch;
     const mode = given.mode === undefined ? undefined : Number.parseInt(given.mode, 8);
     const { owner = "root", group = "root" } = given;
     if (given.link !== undefined) this.nodes.set(path, { is: "symlink", to: given.link });
     else if (given.fifo) this.nodes.set(path, { is: "other", what: "fifo" });
-    else if (given.directory || given.mount) this.nodes.set(path, { is: "directory", mode: mode ?? 0o755, owner, group, device: given.mount ? 2 : this.#deviceOf(path) });
+    else if (given.directory || given.mount)
+      this.nodes.set(path, { is: "directory", mode: mode ?? 0o755, owner, group, device: given.mount ? 2 : this.#deviceOf(path) });
     else if (given.same !== undefined) this.nodes.set(path, { is: "file", inode: this.#file(given.same) });
     else {
       const content = this.contents.put(given.base64 === undefined ? (given.content ?? "") : Buffer.from(given.base64, "base64"));
@@ -128,7 +134,10 @@ export class Disk {
 
   resolve(path: string): string {
     let walked = "";
-    for (const name of path.split("/").filter((part) => part !== "").slice(0, -1)) {
+    for (const name of path
+      .split("/")
+      .filter((part) => part !== "")
+      .slice(0, -1)) {
       const node = this.nodes.get(`${walked}/${name}`);
       if (node?.is === "symlink") walked = this.resolve(`${node.to.startsWith("/") ? node.to : `${walked}/${node.to}`}/.`).slice(0, -2);
       else if (name === "..") walked = dirname(walked) === "/" ? "" : dirname(walked);
@@ -171,7 +180,12 @@ export class Disk {
         break;
       case "makeDirectory":
         needs(stands === "absent");
-        this.nodes.set(path, { is: "directory", ...attributes({ ...fresh, mode: 0o755 }, operation), device: this.#deviceOf(path), ...(operation.xattrs && { xattrs: operation.xattrs }) });
+        this.nodes.set(path, {
+          is: "directory",
+          ...attributes({ ...fresh, mode: 0o755 }, operation),
+          device: this.#deviceOf(path),
+          ...(operation.xattrs && { xattrs: operation.xattrs }),
+        });
         break;
       case "makeLink":
         needs(stands === operation.over);
@@ -205,7 +219,10 @@ export class Disk {
 
 type Owned = { mode: number; owner: string; group: string };
 
-function attributes(kept: Owned, given: { readonly mode?: number | undefined; readonly owner?: string | undefined; readonly group?: string | undefined }): Owned {
+function attributes(
+  kept: Owned,
+  given: { readonly mode?: number | undefined; readonly owner?: string | undefined; readonly group?: string | undefined },
+): Owned {
   return { mode: given.mode ?? kept.mode, owner: given.owner ?? kept.owner, group: given.group ?? kept.group };
 }
 
@@ -215,7 +232,10 @@ const accounts: { readonly [id: string]: string } = { "0": "root", "33": "www-da
 export type Answers = { readonly [words: string]: number };
 
 /** A reader on a disk. */
-export function readerOn(disk: Disk, options: { readonly answers?: Answers; readonly receipts?: { readonly [key: string]: Receipt }; readonly mayAsk?: boolean } = {}): Reader & { readonly asked: Command[] } {
+export function readerOn(
+  disk: Disk,
+  options: { readonly answers?: Answers; readonly receipts?: { readonly [key: string]: Receipt }; readonly mayAsk?: boolean } = {},
+): Reader & { readonly asked: Command[] } {
   const asked: Command[] = [];
   return {
     asked,
@@ -255,20 +275,40 @@ export function readerOn(disk: Disk, options: { readonly answers?: Answers; read
 export type Reported = Parameters<World["report"]>[0];
 
 /** A world around a reader; what is reported is gathered in `reported`. */
-export function worldOn(reader: Reader, more: { readonly common?: JsonObject; readonly registers?: { readonly [address: string]: readonly string[] }; readonly address?: string } = {}): World & { readonly reported: Reported[] } {
+export function worldOn(
+  reader: Reader,
+  more: {
+    readonly common?: JsonObject;
+    readonly registers?: { readonly [address: string]: readonly string[] };
+    readonly address?: string;
+  } = {},
+): World & { readonly reported: Reported[] } {
   const reported: Reported[] = [];
   const place = { file: "site.yaml", line: 1, column: 1 };
   const address = (more.address ?? "type:name") as Address;
-  const declared: Declared = { type: "type", name: "name", address, at: place, spec: {}, place: () => place, common: more.common ?? {}, scope: {}, selected: true, folder: "/book" };
+  const declared: Declared = {
+    type: "type",
+    name: "name",
+    address,
+    at: place,
+    spec: {},
+    place: () => place,
+    common: more.common ?? {},
+    scope: {},
+    selected: true,
+    folder: "/book",
+  };
   return {
     reported,
     stack: "site",
     declared,
     contents: reader.contents,
     reader,
-    target: (path) => reader.resolve(resolve(path.startsWith("~/") ? `/home/me/${path.slice(2)}` : path.startsWith("/") ? path : `/work/${path}`)),
+    target: (path) =>
+      reader.resolve(resolve(path.startsWith("~/") ? `/home/me/${path.slice(2)}` : path.startsWith("/") ? path : `/work/${path}`)),
     source: (path) => (path.startsWith("/") ? path : `/book/${path}`),
-    render: (text, vars) => text.replace(/\{\{ *(\w+) *\}\}/g, (_, name: string) => String((vars as { [name: string]: Json })[name] ?? `<${name}>`)),
+    render: (text, vars) =>
+      text.replace(/\{\{ *(\w+) *\}\}/g, (_, name: string) => String((vars as { [name: string]: Json })[name] ?? `<${name}>`)),
     registersOf: (wanted) => (more.registers?.[wanted] ?? []) as readonly RegisterId[],
     report: (problem) => reported.push(problem),
   };
@@ -278,8 +318,3 @@ export function worldOn(reader: Reader, more: { readonly common?: JsonObject; re
 export function spelled(state: State, contents: Contents): JsonObject {
   return typeof state.content === "string" ? { ...state, content: contents.text(state.content as Digest) } : state;
 }
-
-/** A state by register, as a fold keeps it. */
-export type States = Map<RegisterId, { readonly register: Register; state: State }>;
-
-export { registerId, type Problem };

@@ -31,9 +31,33 @@ interface Line {
   readonly comment: boolean;
 }
 
-const keyPattern = /([A-Za-z_][\w./-]*)(?=:(?: |$))/my;
 /** How a plain scalar may begin without being something else. */
 const plainStart = /[A-Za-z0-9_/.$~+(=<^;\\\u00a0-\uffff]|-(?=[A-Za-z0-9_./-])/y;
+
+/** The keys of one map: few are looked through, many are hashed. */
+class Keys {
+  readonly #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  /** False where the key was there. */
+  add(key: string): boolean {
+    if (this.#many === undefined) {
+      if (this.#few.includes(key)) return false;
+      this.#few.push(key);
+      if (this.#few.length > 12) this.#many = new Set(this.#few);
+      return true;
+    }
+    if (this.#many.has(key)) return false;
+    this.#many.add(key);
+    return true;
+  }
+}
+
+/** Letters and `_`; further on also digits, `-`, `.` and `/`. */
+function isKeyLetter(code: number, first: boolean): boolean {
+  if ((code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95) return true;
+  return !first && code >= 45 && code <= 57;
+}
 
 class PlainReader {
   readonly #text: string;
@@ -126,14 +150,13 @@ class PlainReader {
 
   #map(column: number): MapNode {
     const entries: Entry[] = [];
-    const seen = new Set<string>();
+    const seen = new Keys();
     const first = this.#lines[this.#at] as Line;
     let line: Line | undefined = first;
     let end = first.start;
     do {
       const key = this.#key(line.start + column, line);
-      if (key === undefined || seen.has(key.key)) throw notPlain;
-      seen.add(key.key);
+      if (key === undefined || !seen.add(key.key)) throw notPlain;
       const value = this.#value(key.end + 1, line, column);
       entries.push({ key: key.key, keyStart: line.start + column, keyEnd: key.end, value });
       end = value.end;
@@ -164,11 +187,18 @@ class PlainReader {
       if (this.#text[node.end] !== ":" || !(after === " " || after === "\n" || after === undefined)) return undefined;
       return { key: node.value as string, end: node.end };
     }
-    keyPattern.lastIndex = at;
-    const key = keyPattern.exec(this.#text)?.[1];
-    if (key === undefined || at + key.length >= line.end) return undefined;
+    const key = this.#plainKey(at, line.end);
+    return key === undefined ? undefined : { key, end: at + key.length };
+  }
+
+  /** A key without quotes: letters, digits, `_`, `.`, `/` and `-`, with a colon behind it. */
+  #plainKey(at: number, lineEnd: number): string | undefined {
+    let end = at;
+    while (isKeyLetter(this.#text.charCodeAt(end), end === at)) end += 1;
+    if (end === at || end >= lineEnd || this.#text[end] !== ":" || (end + 1 < lineEnd && this.#text[end + 1] !== " ")) return undefined;
+    const key = this.#text.slice(at, end);
     if (typeof resolve(key) !== "string") throw notPlain;
-    return { key, end: at + key.length };
+    return key;
   }
 
   /** A value that begins in a line and, but for `|` texts, ends in it. */
@@ -252,11 +282,10 @@ class PlainReader {
 
   #flowKey(at: number, lineEnd: number): { readonly key: string; readonly end: number } {
     const quote = this.#text[at];
-    keyPattern.lastIndex = at;
-    const key = quote === '"' || quote === "'" ? this.#quoted(at, lineEnd) : keyPattern.exec(this.#text)?.[1];
+    const key = quote === '"' || quote === "'" ? this.#quoted(at, lineEnd) : this.#plainKey(at, lineEnd);
     if (key === undefined) throw notPlain;
     const end = typeof key === "string" ? at + key.length : key.end;
-    if (this.#text[end] !== ":" || this.#text[end + 1] !== " " || (typeof key === "string" && typeof resolve(key) !== "string")) throw notPlain;
+    if (this.#text[end] !== ":" || this.#text[end + 1] !== " ") throw notPlain;
     return { key: typeof key === "string" ? key : (key.value as string), end };
   }
 
@@ -309,6 +338,7 @@ class PlainReader {
 
 /** A plain scalar's value by the core schema of YAML 1.2. */
 function resolve(text: string): null | boolean | number | string {
+  if (text.length > 5 && !/^[-+.0-9]/.test(text)) return text;
   switch (text) {
     case "~":
     case "null":

@@ -21,6 +21,7 @@ export interface Attributes {
  * | setAttributes | a file or directory stands there | kept |
  * | remove | that type of thing stands there; a directory is empty | |
  * | makeDirectory, makeLink, makeHardLink | as `over` says | 0755 and the process's own |
+ * | sync | nothing is changed, what is there becomes durable | |
  * | run | | |
  */
 export type Operation =
@@ -31,6 +32,7 @@ export type Operation =
   | ({ readonly do: "makeDirectory"; readonly path: string } & Attributes)
   | { readonly do: "makeLink"; readonly path: string; readonly to: string; readonly over: Standing }
   | { readonly do: "makeHardLink"; readonly path: string; readonly to: string; readonly over: Standing }
+  | { readonly do: "sync"; readonly path: string; readonly is: "file" | "directory" | "symlink" | "absent" }
   | ({ readonly do: "run" } & Command)
   | { readonly do: "record"; readonly register: RegisterId };
 

@@ -112,6 +112,12 @@ export interface RegisterKind<S extends State = State> {
   refuse?(register: Register, from: S, to: S, manner: Manner): { readonly summary: string; readonly detail: string } | undefined;
   /** More of a state than a first reading gives, for changes that would lose it (the xattrs of what is removed). */
   enrich?(found: readonly { readonly register: Register; readonly before: S; readonly after: S }[], reader: Reader): readonly S[];
+  /** Why a register cannot be as `after` below a parent in that state; undefined where it can. */
+  misfit?(register: Register, after: S, parent: { readonly key: string; readonly state: S }): { readonly summary: string; readonly detail: string } | undefined;
+  /** Operations that only make a state durable that is already there (W4): after a kill it may stand in memory alone. */
+  settle?(register: Register, state: S): readonly Operation[];
+  /** Whether what the state's contents say is not for everybody's eyes: others may not read it. */
+  private?(state: S): boolean;
   /** `journal`: the reading comes from our own records and proves nothing after a crash. */
   evidence?(register: Register): "world" | "journal";
   /** A change of it may alter any other register. */

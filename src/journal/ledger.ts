@@ -20,12 +20,16 @@ export interface Owned {
 export interface RunLine {
   readonly run: RunId;
   readonly stack: string;
+  /** Digest of its plan, so that the same saved plan is known again. */
+  readonly plan: string;
   readonly status: RunStatus;
   readonly began: number;
   readonly ended: number;
   readonly exit: number;
   readonly changed: number;
   readonly left: number;
+  /** Watched registers whose set by this run is counted. */
+  readonly counted: readonly RegisterId[];
   /** Bytes of its journal when this was written: a longer journal has news. */
   readonly size: number;
 }
@@ -161,7 +165,7 @@ interface Held {
  */
 export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: number): void {
   const watched = new Set<RegisterId>([...ledger.sets.keys(), ...plan.settings.flatMap((setting) => setting.reads ?? [])]);
-  const earlier = ledger.runs.get(state.run);
+  const counted = new Set<RegisterId>(ledger.runs.get(state.run)?.counted ?? []);
   let changed = 0;
   let left = 0;
   const held = new Map<RegisterId, Held>();
@@ -174,7 +178,10 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     if (undone && step.forget !== undefined) ledger.receipts.delete(step.forget);
     if (step?.status === "done") {
       changed += step.outcome === "already" ? 0 : 1;
-      if (watched.has(id) && !earlier) ledger.sets.set(id, (ledger.sets.get(id) ?? 0) + 1);
+      if (watched.has(id) && !counted.has(id)) {
+        ledger.sets.set(id, (ledger.sets.get(id) ?? 0) + 1);
+        counted.add(id);
+      }
       if (change.releases) {
         release(ledger, plan.stack, id, change.releases);
         continue;
@@ -190,12 +197,14 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
   ledger.runs.set(state.run, {
     run: state.run,
     stack: state.stack,
+    plan: state.plan,
     status: state.status,
     began: state.began,
     ended: state.ended,
     exit: state.exit ?? 0,
     changed,
     left,
+    counted: [...counted],
     size,
   });
 }

@@ -1,4 +1,4 @@
-import { type Digest, type Files, SystemFault, sha256 } from "../core/index.ts";
+import { type Digest, type Files, sha256 } from "../core/index.ts";
 import { fault, readWhole } from "../system/index.ts";
 
 /** Contents from this size on, and sensitive ones, are blobs of their own. */
@@ -17,6 +17,8 @@ export class Pack {
   private length = 0;
   private pending: Buffer[] = [];
   private fd: number | undefined;
+  /** Entries that this process wrote itself. */
+  private readonly fresh = new Set<string>();
 
   /** Reads what is there; nothing is written until `flush`. */
   constructor(files: Files, path: string) {
@@ -43,11 +45,12 @@ export class Pack {
 
   /** Whether the content is there with its digest: after a power cut an entry can stand there without its bytes. */
   has(digest: Digest): boolean {
-    return this.entries.has(digest) && this.get(digest) !== undefined;
+    return this.fresh.has(digest) || (this.entries.has(digest) && this.get(digest) !== undefined);
   }
 
   add(digest: Digest, bytes: Buffer): void {
-    if (this.entries.has(digest)) return;
+    if (this.has(digest)) return;
+    this.fresh.add(digest);
     this.entries.set(digest, { at: this.length + HEAD, size: bytes.length });
     this.pending.push(Buffer.from(`${digest} ${bytes.length.toString(16).padStart(8, "0")}\n`), bytes, Buffer.from("\n"));
     this.length += HEAD + bytes.length + 1;
@@ -103,27 +106,4 @@ export class Pack {
     if (this.fd !== undefined) this.files.close(this.fd);
     this.fd = undefined;
   }
-}
-
-/** All entries of a pack at once: one read where `get` would open the file for each. */
-export function readPack(files: Files, path: string): ReadonlyMap<Digest, Buffer> {
-  const found = new Map<Digest, Buffer>();
-  const bytes = readWhole(files, path);
-  let at = 0;
-  while (bytes && at + HEAD <= bytes.length) {
-    const head = /^([0-9a-f]{64}) ([0-9a-f]{8})\n$/.exec(bytes.toString("latin1", at, at + HEAD));
-    const size = head ? Number.parseInt(head[2] as string, 16) : -1;
-    const end = at + HEAD + size + 1;
-    if (!head || end > bytes.length) break;
-    found.set(head[1] as Digest, bytes.subarray(at + HEAD, end - 1));
-    at = end;
-  }
-  return found;
-}
-
-/** The bytes of a content out of a pack that was read whole; undefined where it is missing or rotten. */
-export function checked(digest: Digest, bytes: Buffer | undefined): Buffer | undefined {
-  if (bytes === undefined) return undefined;
-  if (sha256(bytes) !== digest) throw new SystemFault("rotten", `the kept content ${digest} no longer has its digest: it is not used`);
-  return bytes;
 }

@@ -18,6 +18,8 @@ export interface StepState {
   status: StepStatus;
   outcome?: ActionStatus;
   attempt: number;
+  /** Whether an intent was ever recorded: what was found already as desired was not our doing, and is not undone. */
+  acted?: true;
   /** Where they are not as the frozen plan says. */
   before?: State;
   after?: State;
@@ -44,7 +46,8 @@ export interface RunState {
 }
 
 const MAY: { readonly [event: string]: readonly StepStatus[] } = {
-  intent: ["pending", "failed", "conflict", "intended", "unknown"],
+  // A debt that a revert makes due again is discharged after it was done or undone.
+  intent: ["pending", "failed", "conflict", "intended", "unknown", "done", "undone"],
   done: ["pending", "intended", "failed", "conflict", "unknown"],
   fail: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done"],
   unknown: ["pending", "intended", "unknown"],
@@ -99,8 +102,13 @@ export function take(state: RunState, record: JournalRecord): void {
       state.back = true;
       return;
     case "intent":
-      if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "intent", "intended").attempt += 1;
-      else Object.assign(move(state, record.action, "intent", "intended"), { before: record.before, after: record.after, attempt: record.attempt });
+      if ("n" in record) {
+        for (const n of fromRanges(record.n)) {
+          const step = move(state, n, "intent", "intended");
+          step.attempt += 1;
+          step.acted = true;
+        }
+      } else Object.assign(move(state, record.action, "intent", "intended"), { before: record.before, after: record.after, attempt: record.attempt, acted: true });
       return;
     case "done":
       if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "done", "done").outcome = record.outcome;

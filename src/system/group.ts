@@ -79,6 +79,8 @@ export class CommitGroup {
         return this.makeLink(operation, context);
       case "makeHardLink":
         return this.makeHardLink(operation, context);
+      case "sync":
+        return this.settle(operation);
       case "run":
         return this.run(operation, context);
       case "record":
@@ -418,6 +420,20 @@ export class CommitGroup {
         this.touch(path);
       },
       abandon,
+    };
+  }
+
+  private settle(operation: Operation & { do: "sync" }): Prepared {
+    const { path } = operation;
+    const { files } = this.parts.system;
+    const target = this.parts.directories.leaf(path);
+    return {
+      commit: () => {
+        if (operation.is === "file") this.open.push(files.openRead(target));
+        else if (operation.is === "directory") this.open.push(files.openDirectory(target));
+        this.touch(path);
+      },
+      abandon: () => undefined,
     };
   }
 

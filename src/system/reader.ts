@@ -5,8 +5,8 @@ import { digestOpen, fault } from "./read-file.ts";
 
 export interface ReaderOptions {
   receipt(key: string): Receipt | undefined;
-  /** Paths that are ours and that no reading shows: stashes. */
-  readonly hidden: ReadonlySet<string>;
+  /** Beginnings of names that are ours and that no listing shows: temp files of runs that are under way or were killed. */
+  readonly hidden: readonly string[];
   readonly mayAsk: boolean;
 }
 
@@ -61,6 +61,18 @@ export class SystemReader implements Reader {
       }
       return sight;
     });
+  }
+
+  /** The same reader, which does not read a file again whose device, inode, size and times are as at its last look. */
+  trusting(): Reader {
+    const trusting: Reader = Object.create(this, { lookAt: { value: (paths: readonly string[]) => this.lookAt(paths, { again: true }) } });
+    return trusting;
+  }
+
+  /** Forgets what may have changed outside of what was read. */
+  forget(): void {
+    this.directories.clear();
+    this.accounts.forget();
   }
 
   /** The last look's device, inode, size and times: what a compare-and-set just before a commit compares. */
@@ -139,7 +151,7 @@ export class SystemReader implements Reader {
   list(path: string): readonly DirectoryEntry[] | undefined {
     try {
       const entries = this.system.files.readDirectory(path);
-      const shown = this.options.hidden.size === 0 ? [...entries] : entries.filter((entry) => !this.options.hidden.has(`${path}/${entry.name}`));
+      const shown = this.options.hidden.length === 0 ? [...entries] : entries.filter((entry) => !this.options.hidden.some((prefix) => entry.name.startsWith(prefix)));
       return shown.sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (thrown) {
       const code = errnoOf(thrown);

@@ -1,0 +1,99 @@
+import { type Digest, isKeyed, type Plan, registerId, type RunId, runId, type State } from "../core/index.ts";
+import { aspectKey, type Ledger, type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
+import { fault } from "../system/index.ts";
+import { planText } from "./plan-file.ts";
+import { kindOf } from "./read.ts";
+import { keepAfter } from "./set-all.ts";
+import { type Tools, Work } from "./work.ts";
+
+/** Whether a plan without changes has something for the ledger: aspects that nobody recorded yet. */
+export function hasNews(plan: Plan, ledger: Ledger): boolean {
+  const declared = new Map<string, string[]>();
+  for (const step of [...plan.steady, ...plan.changes]) {
+    const aspects = step.settings.flatMap((index) => (plan.settings[index]?.implied ? [] : (plan.settings[index]?.aspects ?? [])));
+    if (aspects.length === 0) continue;
+    const id = registerId(step.register);
+    declared.set(id, [...(declared.get(id) ?? []), ...aspects]);
+  }
+  for (const [id, aspects] of declared) if (ledger.aspectsOf(plan.stack, id as never) !== aspectKey(aspects)) return true;
+  return false;
+}
+
+/**
+ * Contents that must not be seen: declared sensitive, holding a secret, of a register that once held one, or not for
+ * others to read. From here on they stand as fingerprints wherever they are written down.
+ */
+export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" | "ledger">): void {
+  const { kinds, vault, ledger } = tools;
+  const look = (state: State, kindName: string, declared: boolean | undefined, remembered: boolean) => {
+    const kind = kindOf(kinds, kindName);
+    for (const digest of kind.contents?.(state) ?? []) {
+      if (isKeyed(digest)) continue;
+      const hidden = declared === true || remembered || vault.holdsSecret(digest) || (declared !== false && kind.private?.(state) === true);
+      if (hidden) vault.hide(digest);
+    }
+  };
+  for (const change of plan.changes) {
+    const declared = change.manner?.sensitive;
+    const remembered = ledger.sensitive.has(registerId(change.register));
+    const { kind } = change.register;
+    // One side that is not for everybody's eyes makes both so: the difference would tell.
+    const privately = declared !== false && [change.before, change.after].some((state) => kindOf(kinds, kind).private?.(state) === true);
+    look(change.before, kind, privately || declared === true ? true : declared, remembered);
+    look(change.after, kind, privately || declared === true ? true : declared, remembered);
+    if ([change.before, change.after].some((state) => (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)))) ledger.sensitive.add(registerId(change.register));
+  }
+  for (const step of plan.steady) look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));
+  for (const setting of plan.settings) {
+    const { content } = setting.want;
+    if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest))) vault.hide(content as Digest);
+  }
+}
+
+/** The plan as it is written down, without what must not be seen, and its digest. */
+export function sealedPlan(plan: Plan, tools: Pick<Tools, "vault">): { readonly text: string; readonly digest: Digest } {
+  return planText(tools.vault.seal(plan));
+}
+
+/**
+ * Begins a run: its plan and the contents it will set are durable before the journal's first record, and the record before
+ * anything else (W1). `text` is the sealed plan.
+ */
+export function beginRun(tools: Tools, plan: Plan, text: string): Work {
+  const { system, state } = tools;
+  state.sweep();
+  const run: RunId = runId(system.clock.now(), system.chance.bytes(3));
+  const folder = state.createRun(run, text);
+  const contents = new Set(plan.changes.flatMap((change) => kindOf(tools.kinds, change.register.kind).contents?.(change.after) ?? []));
+  try {
+    keepAfter({ tools, folder }, [...contents]);
+    // What a tentative step may be folded to again needs the contents that its settings want.
+    for (const setting of needsLater(plan) ? plan.settings : []) {
+      const { content } = setting.want;
+      if (typeof content === "string" && !contents.has(content as Digest)) keepAfter({ tools, folder }, [content as Digest]);
+    }
+    folder.after.flush();
+    folder.makeReserve();
+  } catch (thrown) {
+    throw fault(thrown, "keeping what the run will set");
+  }
+  const journal = RunJournal.create(system.files, system.clock, folder.path, run, {
+    t: "begin",
+    run,
+    plan: plan.digest,
+    stack: plan.stack,
+    setpoint: tools.setpoint,
+    boot: system.clock.bootId(),
+  });
+  return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
+}
+
+function needsLater(plan: Plan): boolean {
+  return plan.changes.some((change) => change.tentative !== undefined) || plan.steady.some((step) => step.tentative !== undefined);
+}
+
+/** Opens a run that was begun before, to go on with it or to undo it. */
+export function openRun(tools: Tools, folder: RunFolder, plan: Plan): Work {
+  const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run);
+  return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
+}

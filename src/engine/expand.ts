@@ -1,0 +1,163 @@
+import {
+
+  type Declared,
+  error,
+  type JsonObject,
+  type PlannedResource,
+  type PlannedSetting,
+  type Problem,
+  type Reader,
+  type RegisterId,
+  registerId,
+  type ResourceType,
+  type Result,
+  type Setting,
+  SystemFault,
+  type World,
+} from "../core/index.ts";
+
+/** What turning resources into settings needs besides them. */
+export interface ExpandParts {
+  readonly stack: string;
+  readonly types: ReadonlyMap<string, ResourceType>;
+  readonly reader: Reader;
+  /** Where relative targets are, and absolute ones too if it is set: `--root`. */
+  readonly root: string | undefined;
+  readonly cwd: string;
+  readonly home: string;
+  render(template: string, scope: JsonObject, file: string): Result<string>;
+  /** Whether an address is meant by a pattern. */
+  matching(pattern: string): (address: string) => boolean;
+}
+
+/** Resources and their settings, as the plan freezes them. */
+export interface Expanded {
+  readonly resources: readonly PlannedResource[];
+  readonly settings: readonly PlannedSetting[];
+}
+
+/**
+ * Turns declared resources into settings, in listed order. Throws nothing: what cannot be read is a problem at its
+ * resource's place, and all problems are found at once.
+ */
+export async function expand(declared: readonly Declared[], parts: ExpandParts): Promise<{ readonly expanded: Expanded; readonly problems: readonly Problem[] }> {
+  const problems: Problem[] = [];
+  for (const one of declared) await parts.types.get(one.type)?.prepare?.(one.spec);
+  const expansion = new Expansion(declared, parts, problems);
+  const own = declared.map((_, index) => expansion.settingsOf(index));
+  const named = new Set<string>();
+  for (const settings of own) for (const { register, implied } of settings) if (register.kind === "path" && implied !== true) named.add(register.key);
+  const swept = declared.map((_, index) => expansion.sweepOf(index, named));
+  const settings = own.flatMap((list, by) => [...list, ...(swept[by] ?? [])].map((setting): PlannedSetting => ({ ...setting, by })));
+  return { expanded: { resources: expansion.plannedResources(), settings }, problems };
+}
+
+class Expansion {
+  private readonly declared: readonly Declared[];
+  private readonly parts: ExpandParts;
+  private readonly problems: Problem[];
+  private readonly done: (readonly Setting[] | "now" | undefined)[] = [];
+
+  constructor(declared: readonly Declared[], parts: ExpandParts, problems: Problem[]) {
+    this.declared = declared;
+    this.parts = parts;
+    this.problems = problems;
+  }
+
+  /** A resource's settings; another resource may ask for them earlier than their turn. */
+  settingsOf(index: number): readonly Setting[] {
+    const known = this.done[index];
+    if (known === "now") return [];
+    if (known !== undefined) return known;
+    this.done[index] = "now";
+    const one = this.declared[index] as Declared;
+    const settings = this.caught(one, () => this.parts.types.get(one.type)?.settings(one.spec, this.worldOf(one)) ?? []);
+    this.done[index] = settings;
+    return settings;
+  }
+
+  sweepOf(index: number, named: ReadonlySet<string>): readonly Setting[] {
+    const one = this.declared[index] as Declared;
+    return this.caught(one, () => this.parts.types.get(one.type)?.sweep?.(one.spec, this.worldOf(one), named) ?? []);
+  }
+
+  private caught(one: Declared, body: () => readonly Setting[]): readonly Setting[] {
+    try {
+      return body();
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      this.problems.push(error("cannot-read", "the system cannot be read", thrown.message, one.at, one.address));
+      return [];
+    }
+  }
+
+  private worldOf(one: Declared): World {
+    const { parts, problems } = this;
+    return {
+      stack: parts.stack,
+      declared: one,
+      contents: parts.reader.contents,
+      reader: parts.reader,
+      target: (path) => parts.reader.resolve(this.targetOf(path)),
+      source: (path) => normal(path.startsWith("~/") ? parts.home + path.slice(1) : path.startsWith("/") ? path : `${one.folder}/${path}`),
+      render: (text, vars, file) => {
+        const rendered = parts.render(text, { ...one.scope, ...vars }, file);
+        if (rendered.ok) return rendered.value;
+        problems.push(...rendered.problems.map((problem) => ({ ...problem, address: one.address })));
+        return "";
+      },
+      registersOf: (address) => this.registersOf(address, one),
+      report: ({ code, summary, detail, field, severity }) => problems.push({ code, severity: severity ?? "error", summary, detail, at: field ? one.place(...field) : one.at, address: one.address }),
+    };
+  }
+
+  private targetOf(path: string): string {
+    const { root, cwd, home } = this.parts;
+    if (path === "~" || path.startsWith("~/")) return normal(root === undefined ? home + path.slice(1) : `${root}/${home}${path.slice(1)}`);
+    if (path.startsWith("/")) return normal(root === undefined ? path : `${root}/${path}`);
+    return normal(`${root ?? cwd}/${path}`);
+  }
+
+  private registersOf(pattern: string, from: Declared): readonly RegisterId[] {
+    const matches = this.parts.matching(pattern);
+    const ids = new Set<RegisterId>();
+    this.declared.forEach((other, index) => {
+      if (other === from || !matches(other.address)) return;
+      for (const { register, implied } of this.settingsOf(index)) if (implied !== true) ids.add(registerId(register));
+    });
+    return [...ids];
+  }
+
+  plannedResources(): readonly PlannedResource[] {
+    return this.declared.map((one): PlannedResource => {
+      const { on_failure, protect, retry } = one.common;
+      const needs = (one.common.needs ?? []).flatMap((pattern) => this.indexesOf(pattern, one));
+      return {
+        address: one.address,
+        at: one.at,
+        ...(needs.length > 0 && { needs: [...new Set(needs)].sort((a, b) => a - b) }),
+        ...(on_failure !== undefined && { onFailure: on_failure }),
+        ...(protect === true && { protect }),
+        ...(retry !== undefined && { retry }),
+        ...(one.selected ? {} : { selected: false as const }),
+      };
+    });
+  }
+
+  private indexesOf(pattern: string, from: Declared): readonly number[] {
+    const matches = this.parts.matching(pattern);
+    return this.declared.flatMap((other, index) => (other !== from && matches(other.address) ? [index] : []));
+  }
+}
+
+/** An absolute path without `.`, `..`, double or trailing slashes. */
+function normal(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") parts.pop();
+    else parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+

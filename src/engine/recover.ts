@@ -1,0 +1,57 @@
+import { errnoOf, SystemFault } from "../core/index.ts";
+import { syncDirectory } from "../journal/index.ts";
+import { fault } from "../system/index.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * What every command does that goes on with a run: no child of the dead process may still be at work, and its temp files
+ * go. Doing it twice is as doing it once. Throws SystemFault `still-running`.
+ */
+export function recover(work: Work): void {
+  childrenAreGone(work);
+  if (work.run.exit !== undefined) return; // it ended in order: nothing of it lies about
+  const prefix = work.tools.state.keys().tempPrefix(work.run.run);
+  for (const folder of foldersOf(work)) removeTemps(work, folder, prefix);
+}
+
+function childrenAreGone(work: Work): void {
+  const { files, processes } = work.tools.system;
+  for (const path of work.folder.lives()) {
+    const fd = files.openLock(path);
+    try {
+      if (processes.lock(fd) === "held") {
+        throw new SystemFault("still-running", `a command that run ${work.run.run} started is still running (it holds ${path}): wait until it ends, or end it, and then resume or revert`);
+      }
+    } finally {
+      files.close(fd);
+    }
+    files.unlink(path);
+  }
+}
+
+/** The folders in which the run may have made temp files. */
+function foldersOf(work: Work): ReadonlySet<string> {
+  const folders = new Set<string>();
+  for (const step of [...work.plan.changes, ...work.plan.steady]) {
+    const { kind, key } = step.register;
+    if (kind === "path" && key !== "/") folders.add(key.slice(0, key.lastIndexOf("/")) || "/");
+  }
+  return folders;
+}
+
+function removeTemps(work: Work, folder: string, prefix: string): void {
+  const { files } = work.tools.system;
+  let removed = false;
+  try {
+    for (const entry of files.readDirectory(folder)) {
+      if (!entry.name.startsWith(`${prefix}-`) || (entry.type !== "file" && entry.type !== "symlink")) continue;
+      files.unlink(`${folder}/${entry.name}`);
+      removed = true;
+    }
+    if (removed) syncDirectory(files, folder);
+  } catch (thrown) {
+    const code = errnoOf(thrown);
+    if (code === "ENOENT" || code === "ENOTDIR") return; // the run never came to make it, or it is undone
+    throw fault(thrown, `clearing the temporary files of an interrupted run in ${folder}`);
+  }
+}

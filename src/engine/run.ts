@@ -1,0 +1,276 @@
+import {
+  type ActionResult,
+  type ActionStatus,
+  error,
+  type Plan,
+  type Problem,
+  type PlannedSetting,
+  registerId,
+  type RunKind,
+  type RunReport,
+  type RunStatus,
+  type State,
+  SystemFault,
+} from "../core/index.ts";
+import { isOpen, type RunFolder } from "../journal/index.ts";
+import { beginRun, hasNews, openRun } from "./begin.ts";
+import { matches } from "./compare.ts";
+import { converged } from "./fold.ts";
+import { prepareGoals } from "./plan.ts";
+import { readAll } from "./read.ts";
+import { recover } from "./recover.ts";
+import { type Outcome, setAll, type Todo } from "./set-all.ts";
+import { divergences } from "./verify.ts";
+import { registersRead, type Tools, type Work } from "./work.ts";
+
+/** A plan and the text in which it is written down. */
+export interface FrozenPlan {
+  readonly plan: Plan;
+  readonly text: string;
+}
+
+/** Applies a plan that was checked and confirmed. A plan in sync leaves no run behind, unless the ledger has something to learn. */
+export async function applyPlan(tools: Tools, frozen: FrozenPlan): Promise<RunReport> {
+  const { plan } = frozen;
+  const todo = todoOf(plan);
+  if (todo.length === 0 && !hasNews(plan, tools.ledger)) return inSync(plan);
+  const work = beginRun(tools, plan, frozen.text);
+  tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "apply", total: todo.length });
+  const outcome = await setAll(work, todo, "forward");
+  if (outcome.revert && !outcome.fatal) return undoWithin(work);
+  return finishForward(work, outcome, "apply");
+}
+
+/** What a plan does: its changes, and what must be looked at again because an opaque change stands before it. */
+function todoOf(plan: Plan): readonly Todo[] {
+  return [...plan.changes, ...plan.steady.filter((step) => step.tentative !== undefined)];
+}
+
+/** Goes on with an interrupted or halted run. */
+export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunReport> {
+  const plan = tools.vault.unseal(folder.plan());
+  await prepareGoals(plan.settings, tools.goals);
+  const work = openRun(tools, folder, plan);
+  const { status } = work.run;
+  if (status === "applied") return nothingToDo(work, "resume", "applied");
+  if (work.run.back || !isOpen(status)) {
+    work.journal.close();
+    throw new SystemFault("not-resumable", `run ${folder.run} is ${status}: ${work.run.back ? "it is being reverted, and `setpoint revert` goes on with that" : "there is nothing to resume"}`);
+  }
+  tools.emit({ type: "phase", name: "recovering" });
+  recover(work);
+  work.append({ t: "resume", setpoint: tools.setpoint, boot: tools.system.clock.bootId() });
+  work.journal.sync();
+  const todo = todoOf(plan).filter((step) => work.run.steps.get(step.n)?.status !== "done");
+  tools.emit({ type: "begin", run: folder.run, stack: plan.stack, kind: "resume", total: todo.length });
+  const outcome = await setAll(work, todo, "forward");
+  if (outcome.revert && !outcome.fatal) return undoWithin(work);
+  return finishForward(work, outcome, "resume");
+}
+
+async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resume"): Promise<RunReport> {
+  const { tools, plan } = work;
+  const results = [...work.results.values()];
+  const bad = results.filter((result) => isBad(result.status));
+  const problems: Problem[] = [];
+  let verified = false;
+  if (outcome.fatal) return afterFatal(work, outcome.fatal, kind);
+  let exit = 0;
+  let status: RunStatus = "applied";
+  if (outcome.halted || bad.length > 0) {
+    const signal = tools.stopped();
+    const acted = [...work.run.steps.values()].some((step) => step.acted);
+    status = "halted";
+    exit = signal ? (signal === "SIGINT" ? 130 : 143) : acted || bad.some((result) => result.status !== "failed" && result.status !== "blocked") ? 6 : 1;
+  } else {
+    tools.emit({ type: "phase", name: "verifying", count: plan.changes.length + plan.steady.length });
+    const different = await divergences(work).catch((thrown: unknown) => {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      problems.push(error("cannot-verify", "the final reading failed", thrown.message));
+      return undefined;
+    });
+    verified = different?.length === 0;
+    if (!verified) exit = 9;
+    for (const one of different ?? []) problems.push(error("diverged", "not as declared after the apply", `${one.register} is not as its resources want it: a second apply would change it again`));
+  }
+  return end(work, { kind, status, exit, verified, problems });
+}
+
+function isBad(status: ActionStatus): boolean {
+  return status === "conflict" || status === "failed" || status === "blocked" || status === "unknown" || status === "pending";
+}
+
+/** W5: a failed sync is final. Nothing more is set here; the next process judges from what is on the disk. */
+function afterFatal(work: Work, fatal: SystemFault, kind: RunKind): RunReport {
+  work.folder.dropReserve();
+  const problem = error("write-failed", "the run had to stop", `${fatal.message}. What was done so far is journalled`);
+  work.journal.close();
+  return report(work, { kind, status: "interrupted", exit: 6, verified: false, problems: [problem] });
+}
+
+interface Ending {
+  readonly kind: RunKind;
+  readonly status: RunStatus;
+  readonly exit: number;
+  readonly verified: boolean;
+  readonly problems: readonly Problem[];
+}
+
+/** W3: the end record is durable, and the ledger knows, before anything is said. */
+function end(work: Work, ending: Ending): RunReport {
+  const { tools } = work;
+  const counts: { [status in ActionStatus]?: number } = {};
+  for (const { status } of work.results.values()) counts[status] = (counts[status] ?? 0) + 1;
+  try {
+    work.append({ t: "end", state: ending.status, exit: ending.exit, counts });
+    work.journal.sync();
+    work.folder.dropReserve();
+    tools.state.record(tools.ledger, tools.vault.seal(work.plan), work.folder);
+  } catch (thrown) {
+    if (!(thrown instanceof SystemFault)) throw thrown;
+    return afterFatal(work, thrown, ending.kind);
+  } finally {
+    work.journal.close();
+    work.folder.close();
+  }
+  return report(work, ending);
+}
+
+function report(work: Work, ending: Ending): RunReport {
+  const actions: readonly ActionResult[] = [...work.results].sort(([a], [b]) => a - b).map(([, result]) => result);
+  const count = (...statuses: ActionStatus[]) => actions.filter((action) => statuses.includes(action.status)).length;
+  const { run } = work.run;
+  const next =
+    ending.status === "halted" || ending.status === "interrupted"
+      ? work.run.back
+        ? `setpoint revert ${run}`
+        : `setpoint resume ${run}`
+      : ending.status === "revert-halted"
+        ? `setpoint revert ${run}`
+        : undefined;
+  const full: RunReport = {
+    format: 1,
+    run,
+    stack: work.plan.stack,
+    kind: ending.kind,
+    status: ending.status,
+    exit: ending.exit,
+    summary: {
+      changed: count("set", "restored", "compensated"),
+      already: count("already", "found"),
+      conflicts: count("conflict"),
+      failed: count("failed"),
+      in_doubt: count("unknown"),
+      verified: ending.verified,
+    },
+    actions,
+    problems: ending.problems,
+    ...(next !== undefined && { next }),
+  };
+  work.tools.emit({ type: "end", report: full });
+  return full;
+}
+
+function inSync(plan: Plan): RunReport {
+  return {
+    format: 1,
+    stack: plan.stack,
+    kind: "apply",
+    status: "in-sync",
+    exit: 0,
+    summary: { changed: 0, already: plan.steady.length, conflicts: 0, failed: 0, in_doubt: 0, verified: true },
+    actions: [],
+    problems: [],
+  };
+}
+
+function nothingToDo(work: Work, kind: RunKind, status: RunStatus): RunReport {
+  work.journal.close();
+  return report(work, { kind, status, exit: 0, verified: true, problems: [] });
+}
+
+export interface RevertOptions {
+  /** Registers whose later changes by others are given up, after saving them. */
+  readonly force: ReadonlySet<string>;
+}
+
+/** Undoes a run, or the done part of one that was interrupted. Again on a reverted run: nothing, unless a kept conflict is forced. */
+export async function revertRun(tools: Tools, folder: RunFolder, options: RevertOptions): Promise<RunReport> {
+  const plan = unsealedWhereKnown(tools, folder.plan());
+  const work = openRun(tools, folder, plan);
+  if (work.run.status === "reverted" && options.force.size === 0) return nothingToDo(work, "revert", "reverted");
+  if (work.run.status === "abandoned") {
+    work.journal.close();
+    throw new SystemFault("abandoned", `run ${folder.run} was abandoned: there is nothing that setpoint would undo`);
+  }
+  tools.emit({ type: "phase", name: "recovering" });
+  recover(work);
+  return undo(work, "revert", options);
+}
+
+/** Undoing needs few of the secrets: those that are not known stay marks, and are asked for where one is used. */
+function unsealedWhereKnown(tools: Tools, plan: Plan): Plan {
+  try {
+    return tools.vault.unseal(plan);
+  } catch (thrown) {
+    if (thrown instanceof SystemFault) return plan;
+    throw thrown;
+  }
+}
+
+/** `on_failure: revert`: the run is undone in its own journal. */
+async function undoWithin(work: Work): Promise<RunReport> {
+  const failures = [...work.results.values()].filter((result) => result.status === "failed");
+  work.results.clear();
+  const undone = await undo(work, "apply", { force: new Set() });
+  const problems = failures.map((result) => error("failed", "an action failed and the run was undone", `${result.register}: ${result.detail ?? ""}`));
+  return { ...undone, exit: undone.exit === 0 ? 7 : undone.exit, problems: [...problems, ...undone.problems] };
+}
+
+async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<RunReport> {
+  const { tools, plan } = work;
+  work.append({ t: "revert", setpoint: tools.setpoint, boot: tools.system.clock.bootId() });
+  work.journal.sync();
+  const debts = new Set(plan.changes.filter((change) => change.before.is === "watching").map((change) => change.n));
+  const acted = [...work.plan.changes, ...work.plan.steady].filter((step) => {
+    const own = work.run.steps.get(step.n);
+    return own?.acted === true && own.status !== "undone" && own.status !== "pending" && !debts.has(step.n);
+  });
+  const todo = acted.filter((step) => work.run.steps.get(step.n)?.status !== "kept" || options.force.has(registerId(step.register)));
+  tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "revert", total: todo.length });
+  const outcome = await setAll(work, todo, "back");
+  if (outcome.fatal) return afterFatal(work, outcome.fatal, kind);
+  if (!outcome.halted) await discharge(work, debts);
+  const results = [...work.results.values()];
+  const failed = results.some((result) => result.status === "failed" || result.status === "unknown" || result.status === "blocked");
+  const kept = results.some((result) => result.status === "conflict") || acted.length > todo.length;
+  const left = results.some((result) => result.status === "skipped") && plan.changes.some((change) => change.manner?.undo !== "none" && work.run.steps.get(change.n)?.outcome === "skipped");
+  const signal = tools.stopped();
+  const status: RunStatus = outcome.halted || failed ? "revert-halted" : "reverted";
+  const exit = signal && outcome.halted ? (signal === "SIGINT" ? 130 : 143) : status === "revert-halted" || kept || left ? 6 : 0;
+  return end(work, { kind, status, exit, verified: status === "reverted" && !kept, problems: [] });
+}
+
+/** Debts are not undone: when all else is, they are folded anew, so that what watches the restored registers runs for them. */
+async function discharge(work: Work, debts: ReadonlySet<number>): Promise<void> {
+  const { plan, tools } = work;
+  const due: Todo[] = [];
+  for (const change of plan.changes) {
+    const own = work.run.steps.get(change.n);
+    if (!debts.has(change.n) || own?.acted !== true) continue;
+    const reads = registersRead(plan, change);
+    const states = await readAll([change.register, ...reads], tools.kinds, work.trusting);
+    const byId = new Map(reads.map((register, index) => [registerId(register), states[index + 1] as State]));
+    const parts = work.foldParts(byId);
+    const now = states[0] as State;
+    let after = now;
+    for (const index of change.settings) after = converged(after, plan.settings[index] as PlannedSetting, parts);
+    if (matches(now, after, parts.fingerprint)) continue;
+    work.append({ t: "refold", action: change.n, found: now, after });
+    // Whatever its journal says of the first time, it is due once more.
+    const step = work.run.steps.get(change.n);
+    if (step) step.status = "pending";
+    due.push({ ...change, before: now, after, needs: [] });
+  }
+  if (due.length > 0) await setAll(work, due, "forward");
+}

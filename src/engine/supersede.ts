@@ -1,0 +1,29 @@
+import { type RunId, SystemFault } from "../core/index.ts";
+import { isOpen, type RunFolder } from "../journal/index.ts";
+import { openRun } from "./begin.ts";
+import { recover } from "./recover.ts";
+import type { Tools } from "./work.ts";
+
+/**
+ * Ends an open run of a stack so that a new one may begin: its remains are cleared and it is marked superseded; what it
+ * did stays revertible. Throws SystemFault where undos are left to do.
+ */
+export function recoverRun(tools: Tools, folder: RunFolder): void {
+  const work = openRun(tools, folder, folder.plan());
+  try {
+    const { status, back } = work.run;
+    if (!isOpen(status)) return;
+    if (back) throw new SystemFault("revert-open", `run ${folder.run} is being reverted and something is left of that: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`);
+    recover(work);
+    work.append({ t: "end", state: "superseded", exit: 6, counts: {} });
+    work.journal.sync();
+    tools.state.record(tools.ledger, folder.plan(), folder);
+  } finally {
+    work.journal.close();
+  }
+}
+
+/** The open runs of a stack, newest last. */
+export function openRuns(tools: Pick<Tools, "ledger">, stack: string): readonly RunId[] {
+  return [...tools.ledger.runs.values()].filter((line) => line.stack === stack && isOpen(line.status)).map((line) => line.run).sort();
+}

@@ -1,0 +1,64 @@
+import { CannotConverge, type PlannedSetting, type RegisterId, registerId, type State, type Step } from "../core/index.ts";
+import { matches } from "./compare.ts";
+import { converged } from "./fold.ts";
+import { readAll } from "./read.ts";
+import type { Work } from "./work.ts";
+
+/** A register that is not as the plan's settings want it. */
+export interface Divergence {
+  readonly register: RegisterId;
+  readonly found: State;
+  readonly wanted: State;
+}
+
+/**
+ * The final read: folds the settings of every register of the plan over what is there now. What it finds is what a
+ * second apply would change. Throws SystemFault where something cannot be read.
+ */
+export async function divergences(work: Work): Promise<readonly Divergence[]> {
+  const { plan } = work;
+  const steps = [...plan.changes, ...plan.steady].sort((a, b) => a.n - b.n);
+  const first = new Map<RegisterId, Step>();
+  const settings = new Map<RegisterId, PlannedSetting[]>();
+  for (const step of steps) {
+    const id = registerId(step.register);
+    if (!first.has(id)) first.set(id, step);
+    const list = settings.get(id) ?? [];
+    list.push(...step.settings.map((index) => plan.settings[index] as PlannedSetting));
+    settings.set(id, list);
+  }
+  const ids = [...first.keys()];
+  const found = await readAll(
+    ids.map((id) => (first.get(id) as Step).register),
+    work.tools.kinds,
+    work.trusting,
+  );
+  const states = new Map(ids.map((id, index) => [id, found[index] as State]));
+  for (const setting of plan.settings) {
+    for (const id of setting.reads ?? []) {
+      if (states.has(id)) continue;
+      const colon = id.indexOf(":");
+      const [state] = await readAll([{ kind: id.slice(0, colon), key: id.slice(colon + 1) }], work.tools.kinds, work.trusting);
+      states.set(id, state as State);
+    }
+  }
+  const parts = work.foldParts(states);
+  // A prune has no settings: it should be as the plan said.
+  const pruned = new Map(plan.changes.filter((change) => change.releases !== undefined).map((change) => [registerId(change.register), change.after]));
+  const different: Divergence[] = [];
+  for (const id of ids) {
+    const now = states.get(id) as State;
+    let wanted = now;
+    try {
+      for (const setting of settings.get(id) ?? []) wanted = converged(wanted, setting, parts);
+    } catch (thrown) {
+      if (!(thrown instanceof CannotConverge)) throw thrown;
+      different.push({ register: id, found: now, wanted: now });
+      continue;
+    }
+    wanted = pruned.get(id) ?? wanted;
+    if (!matches(now, wanted, parts.fingerprint)) different.push({ register: id, found: now, wanted });
+  }
+  return different;
+}
+

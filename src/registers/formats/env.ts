@@ -1,4 +1,5 @@
 import { FormatError, type ConfigFormat, type FormatJson, type KeyPath } from "./format.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { isMap, mapOf } from "./format-json.ts";
 import { formatKeyPath } from "./key-path.ts";
 import { insertLines, removeLines } from "./lines/lines.ts";
@@ -10,7 +11,7 @@ interface EnvLine {
   readonly key: string | undefined;
   readonly head: string;
   raw: string;
-  readonly tail: string;
+  tail: string;
   eol: string;
   readonly at: number;
 }
@@ -93,7 +94,10 @@ function parseEnv(text: string): TreeDocument<EnvNode> {
     items: () => [],
     admit: admitText,
     replace(node, value) {
-      if (node.is === "entry") node.line.raw = encode(value as string, node.line.raw, eol);
+      if (node.is !== "entry") return;
+      node.line.raw = encode(value as string, node.line.raw, eol);
+      // Behind `A= # comment` the value would otherwise touch the comment and take it in.
+      if (node.line.tail.startsWith("#")) node.line.tail = ` ${node.line.tail}`;
     },
     insert(_node, key, value) {
       if (typeof value !== "string") return refuse();
@@ -102,7 +106,7 @@ function parseEnv(text: string): TreeDocument<EnvNode> {
       const before = lines[last];
       const exported = before !== undefined && /^[ \t]*export[ \t]/.test(before.head);
       const spaced = before !== undefined && /[ \t]=[ \t]/.test(before.head);
-      const line: EnvLine = { key, head: `${exported ? "export " : ""}${key}${spaced ? " = " : "="}`, raw: encode(value, /^["']/.exec(before?.raw ?? "")?.[0] === "'" ? "" : (/^"/.exec(before?.raw ?? "")?.[0] ?? ""), eol), tail: "", eol: "", at: 0 };
+      const line: EnvLine = { key, head: `${exported ? "export " : ""}${key}${spaced ? " = " : "="}`, raw: encode(value, before?.raw.startsWith('"') && !/["$\\`]/.test(value) ? '"' : "", eol), tail: "", eol: "", at: 0 };
       insertLines(lines, last === -1 ? lines.length : last + 1, [line], eol);
       index.set(key, line);
     },
@@ -125,4 +129,4 @@ function admitText(value: FormatJson, path: KeyPath): FormatJson {
 }
 
 /** Files of environment variables as shells and dotenv loaders read them. A key is one step; values are text. */
-export const env: ConfigFormat = treeFormat({ name: "env", suffixes: [".env"], parse: parseEnv });
+export const env: ConfigFormat = treeFormat({ name: "env", suffixes: formatSuffixes.env, parse: parseEnv });

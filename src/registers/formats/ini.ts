@@ -1,4 +1,5 @@
 import type { ConfigFormat } from "./format.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { parseIni } from "./ini/ini-document.ts";
 import { treeFormat } from "./tree.ts";
 
@@ -10,6 +11,6 @@ import { treeFormat } from "./tree.ts";
  */
 export const ini: ConfigFormat = treeFormat({
   name: "ini",
-  suffixes: [".ini", ".cfg", ".cnf", ".conf", ".service", ".socket", ".timer", ".mount", ".automount", ".swap", ".target", ".path", ".slice", ".network", ".netdev", ".link", ".nspawn", ".container", ".desktop", ".gitconfig", ".editorconfig"],
+  suffixes: formatSuffixes.ini,
   parse: parseIni,
 });

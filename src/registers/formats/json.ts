@@ -1,4 +1,5 @@
 import type { ConfigFormat, FormatJson } from "./format.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { mapOf } from "./format-json.ts";
 import { slotByKey, slotOf, writeFlow, type FlowDialect, type FlowSlot, type FlowValue } from "./flow/flow.ts";
 import { hasLines, insertFlow, padOf, removeFlow, replaceFlow, type FlowStyle } from "./flow/edit-flow.ts";
@@ -143,8 +144,8 @@ function* walkBoxes(value: FlowValue, atMost: number): Generator<FlowValue & { i
 }
 
 /** Strict JSON. */
-export const json: ConfigFormat = treeFormat({ name: "json", suffixes: [".json"], parse: (text) => parseJson(text, dialectOf(false)) });
+export const json: ConfigFormat = treeFormat({ name: "json", suffixes: formatSuffixes.json, parse: (text) => parseJson(text, dialectOf(false)) });
 
 /** JSON with comments and with commas behind the last entry, as editors and compilers keep it. */
-export const jsonc: ConfigFormat = treeFormat({ name: "jsonc", suffixes: [".jsonc", ".code-workspace"], parse: (text) => parseJson(text, dialectOf(true)) });
+export const jsonc: ConfigFormat = treeFormat({ name: "jsonc", suffixes: formatSuffixes.jsonc, parse: (text) => parseJson(text, dialectOf(true)) });
 

@@ -1,4 +1,5 @@
 import { FormatError, type ConfigFormat, type FormatJson, type KeyPath } from "./format.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { mapOf } from "./format-json.ts";
 import { formatKeyPath } from "./key-path.ts";
 import { insertLines, removeLines, separatorLike, splitLines } from "./lines/lines.ts";
@@ -67,6 +68,11 @@ function encode(text: string, isKey: boolean, ascii: boolean): string {
   return blanks.replace(hidden, (char) => `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
 }
 
+/** Behind blanks alone a sign at the start of the value would be read as the separator. */
+function encodeValue(value: string, separator: string, ascii: boolean): string {
+  return (/^[=:]/.test(value) && !/[=:]/.test(separator) ? "\\" : "") + encode(value, false, ascii);
+}
+
 function parseProperties(text: string): TreeDocument<PropertyNode> {
   const { mark, body } = splitMark(text);
   const lines = readLines(body);
@@ -91,17 +97,19 @@ function parseProperties(text: string): TreeDocument<PropertyNode> {
     admit: admitText,
     replace(node, value) {
       if (node.is !== "entry") return;
-      node.line.raw = encode(value as string, false, ascii);
       if (node.line.separator === "" && value !== "") node.line.separator = "=";
+      node.line.raw = encodeValue(value as string, node.line.separator, ascii);
     },
     insert(_node, key, value) {
-      const entries = lines.filter((line) => line.key !== undefined);
-      const last = entries[entries.length - 1];
+      const at = lines.findLastIndex((line) => line.key !== undefined);
+      const last = lines[at];
+      // Some neighbours show the style; to look at all of them would make many edits of a long text slow.
+      const entries = lines.slice(Math.max(0, at - 20), at + 1).filter((line) => line.key !== undefined);
       const rawKey = encode(key, true, ascii);
       if (rawKey === "") throw new FormatError("the key is empty", nowhere, "Name the key.");
       const separator = separatorLike(entries.filter((line) => line.separator !== "").map((line) => ({ key: line.rawKey, separator: line.separator.replace(/\\\r?\n[ \t\f]*/g, "") })), rawKey, "=");
-      const line: PropertyLine = { key, indent: last?.indent ?? "", rawKey, separator, raw: encode(value as string, false, ascii), eol: "", at: 0 };
-      insertLines(lines, last === undefined ? lines.length : lines.indexOf(last) + 1, [line], eol);
+      const line: PropertyLine = { key, indent: last?.indent ?? "", rawKey, separator, raw: encodeValue(value as string, separator, ascii), eol: "", at: 0 };
+      insertLines(lines, last === undefined ? lines.length : at + 1, [line], eol);
       index.set(key, line);
     },
     append() {
@@ -134,4 +142,4 @@ function oneKey(path: KeyPath): KeyPath {
 }
 
 /** Java's properties files. Dots in a path are part of the key; values are text. */
-export const properties: ConfigFormat = treeFormat({ name: "properties", suffixes: [".properties"], parse: parseProperties, path: oneKey });
+export const properties: ConfigFormat = treeFormat({ name: "properties", suffixes: formatSuffixes.properties, parse: parseProperties, path: oneKey });

@@ -1,5 +1,5 @@
 import { FormatError, type ConfigFormat, type FormatJson, type KeyPath, type KeyStep } from "./format.ts";
-import { isMap, mapOf, sameJson } from "./format-json.ts";
+import { isMap, mapOf, own, sameJson } from "./format-json.ts";
 import { formatKeyPath } from "./key-path.ts";
 
 /** What a node of a tree can be asked for. `nothing` is a place that a map or a list may still be put into. */
@@ -16,6 +16,10 @@ export interface TreeDocument<N> {
   value(node: N): FormatJson;
   child(map: N, key: string): N | undefined;
   items(list: N): readonly N[];
+  /** The text of a field that [key=value] compares, where it is more than the child of that key. */
+  field?(item: N, key: string): string | undefined;
+  /** The key that a new entry of a list keeps such a field under, where it is another than the one in [key=value]. */
+  fieldKey?(list: N | undefined, key: string): string;
   /** The value as the format can hold it (text for formats without types); throws FormatError when it cannot. */
   admit(value: FormatJson, path: KeyPath): FormatJson;
   replace(node: N, value: FormatJson): void;
@@ -70,6 +74,7 @@ function follow<N>(tree: TreeDocument<N>, node: N, step: KeyStep): N | undefined
 }
 
 function fieldIs<N>(tree: TreeDocument<N>, item: N, step: { readonly key: string; readonly value: string }): boolean {
+  if (tree.field !== undefined) return tree.field(item, step.key) === step.value;
   if (tree.kind(item, step.key) !== "map") return false;
   const field = tree.child(item, step.key);
   if (field === undefined) return false;
@@ -80,7 +85,7 @@ function fieldIs<N>(tree: TreeDocument<N>, item: N, step: { readonly key: string
 function set<N>(tree: TreeDocument<N>, path: KeyPath, wanted: FormatJson): void {
   refuseEmpty(path);
   const value = tree.admit(wanted, path);
-  keepSelector(path, value);
+  keepSelector(tree, path, value);
   let node = tree.root();
   for (const [i, step] of path.entries()) {
     const kind = tree.kind(node, step);
@@ -101,37 +106,38 @@ function set<N>(tree: TreeDocument<N>, path: KeyPath, wanted: FormatJson): void 
 
 function add<N>(tree: TreeDocument<N>, node: N, path: KeyPath, i: number, value: FormatJson): void {
   const step = path[i] as KeyStep;
-  const nested = path.slice(i + 1).reduceRight<FormatJson>((inner, outer) => wrap(outer, inner, path), value);
+  const nested = path.slice(i + 1).reduceRight<FormatJson>((inner, outer) => wrap(tree, outer, inner, path), value);
   if (typeof step === "string") return tree.insert(node, step, nested);
   if (typeof step === "number") {
     const length = tree.kind(node, step) === "list" ? tree.items(node).length : 0;
     if (step > length) throw beyond(path, step, length);
     return tree.append(node, nested);
   }
-  tree.append(node, withField(step, nested, path));
+  tree.append(node, withField(step, tree.fieldKey?.(node, step.key) ?? step.key, nested, path));
 }
 
-function wrap(step: KeyStep, inner: FormatJson, path: KeyPath): FormatJson {
+function wrap<N>(tree: TreeDocument<N>, step: KeyStep, inner: FormatJson, path: KeyPath): FormatJson {
   if (typeof step === "string") return mapOf([[step, inner]]);
   if (typeof step === "number") {
     if (step > 0) throw beyond(path, step, 0);
     return [inner];
   }
-  return [withField(step, inner, path)];
+  return [withField(step, tree.fieldKey?.(undefined, step.key) ?? step.key, inner, path)];
 }
 
-function withField(step: { readonly key: string; readonly value: string }, value: FormatJson, path: KeyPath): FormatJson {
+function withField(step: { readonly key: string; readonly value: string }, key: string, value: FormatJson, path: KeyPath): FormatJson {
   if (!isMap(value)) throw new FormatError(`${formatKeyPath(path)}: an entry picked by ${formatKeyPath([step])} must be a map`, nowhere, "Set a map, or pick the entry by its index.");
-  return Object.hasOwn(value, step.key) ? value : mapOf([[step.key, step.value], ...Object.entries(value)]);
+  return Object.hasOwn(value, key) || Object.hasOwn(value, step.key) ? value : mapOf([[key, step.value], ...Object.entries(value)]);
 }
 
 /** A value that takes away the field its own path picks it by could not be found by the next run. */
-function keepSelector(path: KeyPath, value: FormatJson): void {
+function keepSelector<N>(tree: TreeDocument<N>, path: KeyPath, value: FormatJson): void {
   const last = path[path.length - 1];
   const before = path[path.length - 2];
   const fits = (found: FormatJson | undefined, step: { readonly value: string }): boolean => found !== undefined && typeof found !== "object" && String(found) === step.value;
-  if (typeof last === "object" && isMap(value) && !fits(value[last.key], last)) throw lost(path, last);
-  if (typeof before === "object" && last === before.key && !fits(value, before)) throw lost(path, before);
+  const keys = (step: { readonly key: string }): readonly string[] => [step.key, tree.fieldKey?.(undefined, step.key) ?? step.key];
+  if (typeof last === "object" && isMap(value) && !keys(last).some((key) => fits(own(value, key), last))) throw lost(path, last);
+  if (typeof before === "object" && typeof last === "string" && keys(before).includes(last) && !fits(value, before)) throw lost(path, before);
 }
 
 function lost(path: KeyPath, step: { readonly key: string; readonly value: string }): FormatError {

@@ -1,6 +1,7 @@
 import { treeFormat } from "./tree.ts";
 import type { ConfigFormat } from "./format.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { parseYaml } from "./yaml/yaml-document.ts";
 
 /** YAML 1.2 of one document. An edit through an alias, and of a value with a tag, is refused. */
-export const yaml: ConfigFormat = treeFormat({ name: "yaml", suffixes: [".yaml", ".yml"], parse: parseYaml });
+export const yaml: ConfigFormat = treeFormat({ name: "yaml", suffixes: formatSuffixes.yaml, parse: parseYaml });

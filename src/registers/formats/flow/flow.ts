@@ -71,20 +71,13 @@ export function slotByKey(box: FlowBox, key: string): FlowSlot | undefined {
 
 /** The text of a value, as it was and with the edits in it. */
 export function writeFlow(value: FlowValue): string {
-  const parts: string[] = [];
-  const visit = (one: FlowValue): void => {
-    if (one.is === "scalar") {
-      parts.push(one.raw);
-      return;
-    }
-    parts.push(one.is === "map" ? "{" : "[");
-    for (const slot of one.slots) {
-      parts.push(slot.lead, slot.rawKey, slot.colon);
-      visit(slot.value);
-      parts.push(slot.gap, slot.comma ? "," : "", slot.after);
-    }
-    parts.push(one.tail, one.is === "map" ? "}" : "]");
-  };
-  visit(value);
-  return parts.join("");
+  if (value.is === "scalar") return value.raw;
+  // Joined as it goes: a list of all the pieces of a large text costs more than the text.
+  let text = value.is === "map" ? "{" : "[";
+  for (const slot of value.slots) {
+    text += slot.lead + slot.rawKey + slot.colon + writeFlow(slot.value) + slot.gap;
+    if (slot.comma) text += ",";
+    text += slot.after;
+  }
+  return text + value.tail + (value.is === "map" ? "}" : "]");
 }

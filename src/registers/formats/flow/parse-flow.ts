@@ -89,6 +89,7 @@ export function parseFlow(text: string, at: number, dialect: FlowDialect): { rea
 
   /** A comment that ends the line of an entry belongs to that entry, not to the next one. */
   function splitComment(slot: FlowSlot, between: string): string {
+    if (!dialect.lineComment.test(between) && !between.includes("/*")) return between;
     const found = dialect.commentsOfLine.exec(between)?.[0] ?? "";
     if (found.trim() === "") return between;
     slot.after = found;

@@ -13,6 +13,8 @@ export type IniNode =
   | { readonly is: "key"; readonly section: string; readonly key: string; readonly entries: readonly IniLine[] }
   | { readonly is: "item"; readonly entry: IniLine };
 
+const lookedAt = 20;
+
 const nowhere = { line: 0, column: 0 };
 
 /** A sectioned text as a tree; a section that stands twice is one section, a key that stands twice is a list. */
@@ -31,8 +33,11 @@ export function parseIni(text: string): TreeDocument<IniNode> {
 
   const newEntries = (section: string, key: string, values: readonly FormatJson[]): IniLine[] => {
     refuseKey(section, key);
-    const siblings = [...(index.get(section)?.values() ?? [])].flat();
-    const others = siblings.length > 0 ? siblings : lines.filter(({ is }) => is === "entry");
+    const keys = [...(index.get(section)?.values() ?? [])];
+    // Some neighbours show the style; to look at all of them would make many edits of a long section slow.
+    const siblings = keys.slice(-lookedAt).flat();
+    const any = siblings.length > 0 ? undefined : lines.findLast(({ is }) => is === "entry");
+    const others = any === undefined ? siblings : [any];
     const separators = others.filter(({ separator }) => separator !== "").map((line) => ({ key: line.key, separator: line.separator }));
     const separator = separatorLike(siblings.length > 0 ? separators : separators.slice(-1), key, dialect.unit ? "=" : " = ");
     const indent = siblings[siblings.length - 1]?.indent ?? others[others.length - 1]?.indent ?? "";
@@ -40,8 +45,10 @@ export function parseIni(text: string): TreeDocument<IniNode> {
   };
 
   const insertEntry = (section: string, key: string, values: readonly FormatJson[]): void => {
-    insertLines(lines, placeIn(lines, section), newEntries(section, key, values), eol);
-    touched();
+    const added = newEntries(section, key, values);
+    insertLines(lines, placeIn(lines, section), added, eol);
+    changed = true;
+    index.get(section)?.set(key, added);
   };
 
   const insertSection = (name: string, value: FormatJson): void => {
@@ -71,18 +78,20 @@ export function parseIni(text: string): TreeDocument<IniNode> {
 
   const setEntry = (entry: IniLine, value: FormatJson): void => {
     if ((entry.separator === "" ? null : iniText(entry)) === value) return;
-    const template = newEntries("", entry.key, [value])[0] as IniLine;
-    const separator = entry.separator === "" || value === null ? template.separator : valueSeparator(entry.separator, value);
+    const bare = entry.separator === "" ? newEntries("", entry.key, [value])[0]?.separator : undefined;
+    const separator = value === null ? "" : (bare ?? valueSeparator(entry.separator, value));
     entry.separator = separator;
-    entry.value = value === null ? "" : written(value as string, entry.indent, eol, dialect, entry.key);
+    const next = value === null ? "" : written(value as string, entry.indent, eol, dialect, entry.key);
+    if (next.includes("\n") && entry.rest.trim() !== "") throw new FormatError(`${formatKeyPath([entry.key])}: a value of several lines has no place for the comment behind it`, { line: entry.line, column: 1 }, "Move the comment to a line of its own.");
+    entry.value = next;
     if (entry.rest.trim() === "") entry.rest = "";
     changed = true;
   };
 
   const removeSection = (name: string): void => {
     for (let i = lines.length - 1; i >= 0; i -= 1) {
-      const line = lines[i] as IniLine;
-      if (line.is !== "section" || line.name !== name) continue;
+      const line = lines[i];
+      if (line?.is !== "section" || line.name !== name) continue;
       const end = endOfBlock(lines, i);
       const last = end === lines.length;
       const blankBefore = last && i > 0 && isBlank(lines[i - 1]);
@@ -204,7 +213,7 @@ function refuseKey(section: string, key: string): void {
 }
 
 function valueSeparator(separator: string, value: FormatJson): string {
-  return value === "" ? separator.trimEnd() : /[=:]$/.test(separator) && /^[ \t]/.test(separator) ? `${separator} ` : separator;
+  return value === "" || String(value).startsWith("\n") ? separator.trimEnd() : /[=:]$/.test(separator) && /^[ \t]/.test(separator) ? `${separator} ` : separator;
 }
 
 function scalarOf(value: FormatJson): FormatJson {

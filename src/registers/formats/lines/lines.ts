@@ -49,16 +49,17 @@ export function separatorLike(siblings: readonly Separated[], key: string, other
   const last = siblings[siblings.length - 1];
   if (last === undefined) return otherwise;
   const sign = /[=:]/.exec(last.separator)?.[0];
-  const before = sign === undefined ? last.separator : last.separator.slice(0, last.separator.indexOf(sign));
-  const after = sign === undefined ? "" : last.separator.slice(last.separator.indexOf(sign) + 1);
+  if (sign === undefined) return last.separator;
+  const before = last.separator.slice(0, last.separator.indexOf(sign));
+  const after = last.separator.slice(last.separator.indexOf(sign) + 1);
   // A blank behind the sign is missing where the value is empty, as in `key =`.
   const blank = siblings.find((one) => /[=:][ \t]+$/.test(one.separator)) !== undefined && before !== "" ? after || " " : after;
   const columns = new Set(siblings.map((one) => one.key.length + one.separator.search(/[=:]|$/)));
   const lengths = new Set(siblings.map((one) => one.key.length));
-  if (lengths.size > 1 && columns.size === 1 && sign !== undefined) {
+  if (lengths.size > 1 && columns.size === 1) {
     const column = [...columns][0] as number;
     return " ".repeat(Math.max(before === "" ? 0 : 1, column - key.length)) + sign + blank;
   }
-  const plain = before.length > 1 && sign !== undefined && !before.includes("\t") ? " " : before;
-  return plain + (sign ?? "") + (blank.length > 1 && !blank.includes("\t") ? " " : blank);
+  const plain = before.length > 1 && !before.includes("\t") ? " " : before;
+  return plain + sign + (blank.length > 1 && !blank.includes("\t") ? " " : blank);
 }

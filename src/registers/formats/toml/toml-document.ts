@@ -95,19 +95,27 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
     rebuild();
   };
 
+  /** Puts a value where nothing stands; tables that only longer headers named may be gone with what was removed. */
+  const setAt = (path: readonly KeyStep[], value: FormatJson): void => {
+    let table: TomlTable = tree;
+    for (let i = 0; i < path.length; i += 1) {
+      const next = nodeAt(tree, path.slice(0, i + 1));
+      if (next === undefined) return insertInTable(table, String(path[i]), path.slice(i + 1).reduceRight<FormatJson>((inner, step) => mapOf([[String(step), inner]]), value));
+      if (next.is === "table") table = next;
+    }
+  };
+
   /** Brings a table to a map entry by entry, so that comments and the order of what stays are kept. */
   const mergeTable = (path: readonly KeyStep[], wanted: FormatJson): void => {
     const node = nodeAt(tree, path);
-    if (node === undefined) return;
+    if (node === undefined) return setAt(path, wanted);
+    if (node.is === "value") return replaceValue(node, wanted);
     if (node.is === "table" && isMap(wanted)) {
       for (const key of node.children.keys()) if (!Object.hasOwn(wanted, key)) removeNode(nodeAt(tree, [...path, key]) as TomlNode);
+      if (nodeAt(tree, path) === undefined) return setAt(path, wanted);
       for (const [key, value] of Object.entries(wanted)) {
-        const table = nodeAt(tree, path) as TomlTable | undefined;
-        const child = table?.children.get(key);
-        // Without its last entry a table that no header names is gone; then it is made again under its parent.
-        if (table === undefined) return insertInTable(nodeAt(tree, path.slice(0, -1)) as TomlTable, path[path.length - 1] as string, wanted);
-        if (child === undefined) insertInTable(table, key, value);
-        else if (!sameJson(tomlJson(child), value)) mergeTable([...path, key], value);
+        const child = nodeAt(tree, [...path, key]);
+        if (child === undefined || !sameJson(tomlJson(child), value)) mergeTable([...path, key], value);
       }
     } else if (node.is === "tables" && isList(wanted) && wanted.length > 0 && wanted.every((item) => isMap(item))) {
       for (let i = node.items.length - 1; i >= wanted.length; i -= 1) removeNode((nodeAt(tree, path) as TomlTables).items[i] as TomlTable);
@@ -116,10 +124,10 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
         if (i < now.items.length) mergeTable([...path, i], item);
         else appendTable(now, item);
       });
-    } else if (node.is === "value") replaceValue(node, wanted);
-    else {
+    } else {
+      if (typeof path[path.length - 1] === "number" && node.is !== "fixed") throw notATable(node.keys);
       removeNode(node);
-      insertInTable(nodeAt(tree, path.slice(0, -1)) as TomlTable, path[path.length - 1] as string, wanted);
+      setAt(path, wanted);
     }
   };
 
@@ -136,7 +144,7 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
   };
 
   const appendTable = (tables: TomlTables, value: FormatJson): void => {
-    if (!isMap(value)) throw new FormatError(`${formatKeyPath([...tables.keys])}: an entry of [[${tables.keys.join(".")}]] must be a map`, { line: 0, column: 0 }, "Set a map.");
+    if (!isMap(value)) throw notATable(tables.keys);
     const last = tables.items[tables.items.length - 1] as TomlTable;
     add(...separated(lines, endUnder(last), newTables(tables.keys, [value], eol)));
   };
@@ -189,6 +197,10 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
       return mark + result;
     },
   };
+}
+
+function notATable(keys: readonly string[]): FormatError {
+  return new FormatError(`${formatKeyPath([...keys])}: an entry of [[${keys.join(".")}]] must be a map`, { line: 0, column: 0 }, "Set a map.");
 }
 
 function writeLine(line: TomlLine): string {

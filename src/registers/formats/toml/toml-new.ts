@@ -12,7 +12,7 @@ const oneLine = (eol: string): FlowStyle => ({ eol, unit: "    ", colon: " = ", 
 /** The line of a new pair, its `=` placed as its siblings have theirs. Maps in the value become inline tables. */
 export function newPair(keys: readonly string[], value: FormatJson, siblings: readonly TomlPair[], eol: string, indent: string): TomlLine {
   const rawKey = keys.map(encodeTomlKey).join(".");
-  const equals = separatorLike(siblings.map((line) => ({ key: line.rawKey, separator: line.equals })), rawKey, " = ");
+  const equals = separatorLike(siblings.slice(-20).map((line) => ({ key: line.rawKey, separator: line.equals })), rawKey, " = ");
   const raw = renderFlow(value, "", oneLine(eol), tomlFlow);
   return { is: "pair", indent, rawKey, keys, equals, slot: slotOf(parseFlow(raw, 0, tomlFlow).value), rest: "", at: 0, eol };
 }

@@ -17,7 +17,7 @@ export type YamlQuoting = "plain" | "'" | '"';
 type YamlScalarValue = null | boolean | number | string;
 
 // Words that some reader, of YAML 1.1 or 1.2, takes for something else than a string.
-const otherThanString = /^(?:~|null|true|false|yes|no|on|off|y|n|[-+]?\.?(?:inf|nan)|<<|=)$/i;
+const otherThanString = /^(?:~|null|true|false|yes|no|on|off|[-+]?\.?(?:inf|nan)|<<|=)$/i;
 const likeNumberOrDate = /^[-+.]?\d[\d_.,:]*(?:[-+:.\dTtZz eExXoOa-fA-F]*)$/;
 const plainStart = /^[\p{L}\p{N}_./+$^(;~\\-]/u;
 const needsEscape = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]/;

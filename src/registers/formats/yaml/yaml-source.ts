@@ -28,8 +28,19 @@ export function parseYamlSource(body: string): YamlSource {
   const [document, second] = documents;
   if (second !== undefined) throw errorAt(body, second.range[0], "a second YAML document begins here", "Only texts of one document can be edited: split the file.");
   if (document === undefined) return { body, document: undefined, contents: null };
+  // An alias without its anchor is no error to the library before somebody reads it; anchors stand before their aliases.
+  const anchors = new Set<string>();
   visit(document, {
-    Map(_, map) {
+    Node(_, node) {
+      if (isAlias(node)) {
+        if (!anchors.has(node.source)) throw errorAt(body, node.range?.[0] ?? 0, `the alias *${node.source} has no anchor before it`, "Keep the anchor as long as an alias names it.");
+      } else if ("anchor" in node && node.anchor !== undefined) anchors.add(node.anchor as string);
+      if (isMap(node)) refuseDuplicates(node);
+    },
+  });
+  return { body, document: document as Document.Parsed, contents: document.contents };
+
+  function refuseDuplicates(map: YAMLMap): void {
       const seen = new Set<string>();
       for (const pair of map.items) {
         const key = keyOf(pair);
@@ -37,9 +48,7 @@ export function parseYamlSource(body: string): YamlSource {
         if (seen.has(key)) throw duplicateKey(body, (pair.key as Node).range?.[0] ?? 0, key);
         seen.add(key);
       }
-    },
-  });
-  return { body, document: document as Document.Parsed, contents: document.contents };
+  }
 }
 
 /** The key of a pair as text; undefined for a key that is itself a map, a list or an alias. */

@@ -66,9 +66,17 @@ for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWi
 
       // Set it: a second reading gives what was predicted, and a second plan nothing to do.
       if (name === "command") return;
+      const ours = new Set(planned.folded.map(({ register }) => register.key));
+      const bystanders = (): JsonObject =>
+        Object.fromEntries(
+          [...disk.nodes.keys()].filter((path) => !ours.has(path)).map((path) => [path, { ...disk.look(path), links: 0 }]),
+        );
+      const others = bystanders();
       for (const { register, before, after: to, manner } of inOrder(planned.folded)) {
         for (const operation of kinds.get(register.kind)?.transition(register, before, to, manner) ?? []) disk.perform(operation);
       }
+      // A file written in place is the same under all its names; else nothing but the plan's own paths changes.
+      if (one.spec.write !== "in-place") expect(bystanders()).toEqual(others);
       const again = worldOn(reader, one);
       const second = await fold((await settingsOf(type, one.spec, again, one.named)).settings, reader);
       for (const { register, before, after: to, manner } of second.folded) {

@@ -1,10 +1,10 @@
-import { FormatError, type ConfigFormat, type FormatJson, type KeyPath } from "./format.ts";
-import { formatSuffixes } from "./format-names.ts";
+import { type ConfigFormat, FormatError, type FormatJson, type KeyPath } from "./format.ts";
 import { isMap, mapOf } from "./format-json.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { formatKeyPath } from "./key-path.ts";
 import { insertLines, removeLines } from "./lines/lines.ts";
 import { duplicateKey, endOfLine, placeOf, splitMark } from "./text.ts";
-import { scalarText, treeFormat, type TreeDocument } from "./tree.ts";
+import { scalarText, type TreeDocument, treeFormat } from "./tree.ts";
 
 /** An assignment or any other line. `head` is all before the value, `tail` all behind it; another line is all head. */
 interface EnvLine {
@@ -20,7 +20,7 @@ type EnvNode = { readonly is: "top" } | { readonly is: "entry"; readonly line: E
 
 const nowhere = { line: 0, column: 0 };
 const head = /[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*/y;
-const quotedValue = /(?:"(?:[^"\\]|\\[^])*"|'[^']*'|`[^`]*`)(?=[ \t]*(?:#[^\r\n]*)?(?:\r?\n|$))/y;
+const quotedValue = /(?:"(?:[^"\\]|\\[\s\S])*"|'[^']*'|`[^`]*`)(?=[ \t]*(?:#[^\r\n]*)?(?:\r?\n|$))/y;
 const bareValue = /(?:[^\s#]|[ \t]+(?=[^\s#])|#)*/y;
 const restOfLine = /[^\r\n]*(?:\r(?!\n)[^\r\n]*)*/y;
 
@@ -37,7 +37,10 @@ function readLines(text: string): EnvLine[] {
     const opening = start?.[0] ?? take(restOfLine, text, at) ?? "";
     let end = at + opening.length;
     // Behind blanks a `#` begins a comment, and the value is empty.
-    const raw = start === null || (/[ \t]$/.test(opening) && text[end] === "#") ? "" : (take(quotedValue, text, end) ?? take(bareValue, text, end) ?? "");
+    const raw =
+      start === null || (/[ \t]$/.test(opening) && text[end] === "#")
+        ? ""
+        : (take(quotedValue, text, end) ?? take(bareValue, text, end) ?? "");
     end += raw.length;
     const tail = start === null ? "" : (take(restOfLine, text, end) ?? "");
     end += tail.length;
@@ -51,7 +54,7 @@ function readLines(text: string): EnvLine[] {
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
 
 function decode(raw: string): string {
-  if (raw.length < 2 || !/^(["'`])[^]*\1$/.test(raw)) return raw;
+  if (raw.length < 2 || !/^(["'`])[\s\S]*\1$/.test(raw)) return raw;
   const inner = raw.slice(1, -1).replaceAll("\r\n", "\n");
   // Only what is known to be an escape is one: a lone backslash, as in a Windows path, stays.
   return raw.startsWith('"') ? inner.replace(/\\([nrt"\\$`])/g, (_, char: string) => escapes[char] ?? char) : inner;
@@ -65,7 +68,10 @@ function encode(value: string, before: string, eol: string): string {
   if (quote === "'" && !/['\r]/.test(value)) return `'${value.replaceAll("\n", eol)}'`;
   // Shells and loaders of .env files differ in how they take `$` and escapes in double quotes; in single ones they agree.
   if (quote === undefined && single && /["$\\`]/.test(value)) return `'${value}'`;
-  return `"${value.replace(/["\\$`]/g, "\\$&").replaceAll("\r", "\\r").replaceAll("\n", eol)}"`;
+  return `"${value
+    .replace(/["\\$`]/g, "\\$&")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\n", eol)}"`;
 }
 
 function parseEnv(text: string): TreeDocument<EnvNode> {
@@ -78,7 +84,8 @@ function parseEnv(text: string): TreeDocument<EnvNode> {
     if (index.has(line.key)) throw duplicateKey(body, line.at, line.key);
     index.set(line.key, line);
   }
-  const valueOf = (node: EnvNode): FormatJson => (node.is === "top" ? mapOf([...index].map(([key, line]) => [key, decode(line.raw)])) : decode(node.line.raw));
+  const readNode = (node: EnvNode): FormatJson =>
+    node.is === "top" ? mapOf([...index].map(([key, line]) => [key, decode(line.raw)])) : decode(node.line.raw);
   const refuse = (): never => {
     throw new FormatError("an .env file holds keys and their text, no maps and lists", nowhere, "Set a scalar.");
   };
@@ -86,7 +93,7 @@ function parseEnv(text: string): TreeDocument<EnvNode> {
   return {
     root: () => ({ is: "top" }),
     kind: (node) => (node.is === "top" ? "map" : "scalar"),
-    value: valueOf,
+    value: readNode,
     child(_node, key) {
       const line = index.get(key);
       return line === undefined ? undefined : { is: "entry", line };
@@ -101,12 +108,24 @@ function parseEnv(text: string): TreeDocument<EnvNode> {
     },
     insert(_node, key, value) {
       if (typeof value !== "string") return refuse();
-      if (!/^[A-Za-z_][\w.-]*$/.test(key)) throw new FormatError(`${formatKeyPath([key])}: this cannot be the name of a variable`, nowhere, "Use letters, digits, `_`, `.` and `-`, and no digit first.");
+      if (!/^[A-Za-z_][\w.-]*$/.test(key))
+        throw new FormatError(
+          `${formatKeyPath([key])}: this cannot be the name of a variable`,
+          nowhere,
+          "Use letters, digits, `_`, `.` and `-`, and no digit first.",
+        );
       const last = lines.findLastIndex((line) => line.key !== undefined);
       const before = lines[last];
       const exported = before !== undefined && /^[ \t]*export[ \t]/.test(before.head);
       const spaced = before !== undefined && /[ \t]=[ \t]/.test(before.head);
-      const line: EnvLine = { key, head: `${exported ? "export " : ""}${key}${spaced ? " = " : "="}`, raw: encode(value, before?.raw.startsWith('"') && !/["$\\`]/.test(value) ? '"' : "", eol), tail: "", eol: "", at: 0 };
+      const line: EnvLine = {
+        key,
+        head: `${exported ? "export " : ""}${key}${spaced ? " = " : "="}`,
+        raw: encode(value, before?.raw.startsWith('"') && !/["$\\`]/.test(value) ? '"' : "", eol),
+        tail: "",
+        eol: "",
+        at: 0,
+      };
       insertLines(lines, last === -1 ? lines.length : last + 1, [line], eol);
       index.set(key, line);
     },

@@ -26,7 +26,10 @@ export function sameJson(one: FormatJson, other: FormatJson): boolean {
   if (isMap(one)) {
     if (!isMap(other)) return false;
     const keys = Object.keys(one);
-    return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && sameJson(one[key] as FormatJson, other[key] as FormatJson));
+    return (
+      keys.length === Object.keys(other).length &&
+      keys.every((key) => Object.hasOwn(other, key) && sameJson(one[key] as FormatJson, other[key] as FormatJson))
+    );
   }
   // -0 is written as 0 by most formats, so the two count as the same; NaN is the same as NaN, or an edit would never be satisfied.
   return one === other || (typeof one === "number" && typeof other === "number" && Number.isNaN(one) && Number.isNaN(other));

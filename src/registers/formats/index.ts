@@ -1,8 +1,8 @@
 import type { ConfigFormat } from "./format.ts";
-import { formatName, type FormatName } from "./format-names.ts";
+import { type FormatName, formatName } from "./format-names.ts";
 
-export { FormatError, type ConfigFormat, type Edit, type FormatJson, type FormatMap, type KeyPath, type KeyStep } from "./format.ts";
-export { formatName, formatNames, type FormatName } from "./format-names.ts";
+export { type ConfigFormat, type Edit, FormatError, type FormatJson, type FormatMap, type KeyPath, type KeyStep } from "./format.ts";
+export { type FormatName, formatName, formatNames } from "./format-names.ts";
 export { flattenSet, formatKeyPath, parseKeyPath } from "./key-path.ts";
 
 // The libraries behind YAML and TOML are large, and most runs need none of them: each format is fetched when first asked for.

@@ -1,11 +1,11 @@
-import type { ConfigFormat, FormatJson } from "./format.ts";
-import { formatSuffixes } from "./format-names.ts";
-import { mapOf } from "./format-json.ts";
-import { slotByKey, slotOf, writeFlow, type FlowDialect, type FlowSlot, type FlowValue } from "./flow/flow.ts";
-import { hasLines, insertFlow, padOf, removeFlow, replaceFlow, type FlowStyle } from "./flow/edit-flow.ts";
+import { type FlowStyle, hasLines, insertFlow, padOf, removeFlow, replaceFlow } from "./flow/edit-flow.ts";
+import { type FlowDialect, type FlowSlot, type FlowValue, slotByKey, slotOf, writeFlow } from "./flow/flow.ts";
 import { parseFlow } from "./flow/parse-flow.ts";
+import type { ConfigFormat, FormatJson } from "./format.ts";
+import { mapOf } from "./format-json.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { duplicateKey, endOfLine, errorAt, placeOf, splitMark } from "./text.ts";
-import { admitFinite, treeFormat, type TreeDocument } from "./tree.ts";
+import { admitFinite, type TreeDocument, treeFormat } from "./tree.ts";
 
 const stringLiteral = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const otherLiteral = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
@@ -18,11 +18,14 @@ function matchEnd(pattern: RegExp, text: string, at: number): number | undefined
 }
 
 function dialectOf(comments: boolean): FlowDialect {
-  const mend = comments ? "Mend the text." : "Mend the text, or declare `format: jsonc` for JSON with comments and commas behind the last entry.";
+  const mend = comments
+    ? "Mend the text."
+    : "Mend the text, or declare `format: jsonc` for JSON with comments and commas behind the last entry.";
   const fail = (text: string, at: number, message: string): Error => errorAt(text, at, message, mend);
   const literal = (text: string, at: number): number => {
     const end = text[at] === '"' ? matchEnd(stringLiteral, text, at) : matchEnd(otherLiteral, text, at);
-    if (end === undefined) throw fail(text, at, at >= text.length ? "the text ends where a value should stand" : "here stands no JSON value");
+    if (end === undefined)
+      throw fail(text, at, at >= text.length ? "the text ends where a value should stand" : "here stands no JSON value");
     return end;
   };
   return {
@@ -74,7 +77,7 @@ function parseJson(text: string, dialect: FlowDialect): TreeDocument<FlowSlot> {
   return {
     root: () => root,
     kind: (slot) => slot.value.is,
-    value: (slot) => valueOf(slot.value),
+    value: (slot) => jsonOf(slot.value),
     child: (slot, key) => {
       const box = boxOf(slot, "map");
       const found = slotByKey(box, key);
@@ -107,10 +110,10 @@ function parseJson(text: string, dialect: FlowDialect): TreeDocument<FlowSlot> {
   };
 }
 
-function valueOf(value: FlowValue): FormatJson {
+function jsonOf(value: FlowValue): FormatJson {
   if (value.is === "scalar") return decode(value.raw);
-  if (value.is === "list") return value.slots.map((slot) => valueOf(slot.value));
-  return mapOf(value.slots.map((slot) => [slot.key, valueOf(slot.value)]));
+  if (value.is === "list") return value.slots.map((slot) => jsonOf(slot.value));
+  return mapOf(value.slots.map((slot) => [slot.key, jsonOf(slot.value)]));
 }
 
 /** Reads the layout off the first boxes that show it; a text that shows nothing gets two blanks and a line for each entry. */
@@ -119,7 +122,8 @@ function styleOf(root: FlowValue, body: string, given: boolean): FlowStyle {
   const indented = boxes.find((box) => box.slots[0]?.lead.includes("\n"));
   const first = indented?.slots[0]?.lead ?? "";
   const inner = first.slice(first.lastIndexOf("\n") + 1);
-  const unit = indented !== undefined && inner.startsWith(indented.indent) && inner !== indented.indent ? inner.slice(indented.indent.length) : "  ";
+  const unit =
+    indented !== undefined && inner.startsWith(indented.indent) && inner !== indented.indent ? inner.slice(indented.indent.length) : "  ";
   const colon = boxes.flatMap((box) => box.slots).find((slot) => slot.colon !== "" && !/[\r\n/]/.test(slot.colon))?.colon ?? ": ";
   const empty = boxes.every((box) => box.slots.length === 0);
   const last = boxes.filter(hasLines).map((box) => box.slots[box.slots.length - 1]?.comma ?? false);
@@ -144,8 +148,15 @@ function* walkBoxes(value: FlowValue, atMost: number): Generator<FlowValue & { i
 }
 
 /** Strict JSON. */
-export const json: ConfigFormat = treeFormat({ name: "json", suffixes: formatSuffixes.json, parse: (text) => parseJson(text, dialectOf(false)) });
+export const json: ConfigFormat = treeFormat({
+  name: "json",
+  suffixes: formatSuffixes.json,
+  parse: (text) => parseJson(text, dialectOf(false)),
+});
 
 /** JSON with comments and with commas behind the last entry, as editors and compilers keep it. */
-export const jsonc: ConfigFormat = treeFormat({ name: "jsonc", suffixes: formatSuffixes.jsonc, parse: (text) => parseJson(text, dialectOf(true)) });
-
+export const jsonc: ConfigFormat = treeFormat({
+  name: "jsonc",
+  suffixes: formatSuffixes.jsonc,
+  parse: (text) => parseJson(text, dialectOf(true)),
+});

@@ -1,4 +1,4 @@
-import { FormatError, type Edit, type FormatMap, type FormatJson, type KeyPath, type KeyStep } from "./format.ts";
+import { type Edit, FormatError, type FormatJson, type FormatMap, type KeyPath, type KeyStep } from "./format.ts";
 import { isMap } from "./format-json.ts";
 
 const plainKey = /^[^.[\]"\s]+$/;
@@ -9,7 +9,11 @@ export function parseKeyPath(text: string): KeyPath {
   const steps: KeyStep[] = [];
   let at = 0;
   const fail = (message: string): FormatError =>
-    new FormatError(`key path ${JSON.stringify(text)}, column ${at + 1}: ${message}`, { line: 1, column: at + 1 }, "Write steps as `a.b`, `\"dotted.key\"`, `list[2]` or `list[name=web]`.");
+    new FormatError(
+      `key path ${JSON.stringify(text)}, column ${at + 1}: ${message}`,
+      { line: 1, column: at + 1 },
+      'Write steps as `a.b`, `"dotted.key"`, `list[2]` or `list[name=web]`.',
+    );
   const quoted = (): string => {
     const found = /^"(?:[^"\\]|\\.)*"/s.exec(text.slice(at))?.[0];
     if (found === undefined) throw fail("the quote is not closed");

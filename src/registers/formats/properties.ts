@@ -1,10 +1,10 @@
-import { FormatError, type ConfigFormat, type FormatJson, type KeyPath } from "./format.ts";
-import { formatSuffixes } from "./format-names.ts";
+import { type ConfigFormat, FormatError, type FormatJson, type KeyPath } from "./format.ts";
 import { mapOf } from "./format-json.ts";
+import { formatSuffixes } from "./format-names.ts";
 import { formatKeyPath } from "./key-path.ts";
 import { insertLines, removeLines, separatorLike, splitLines } from "./lines/lines.ts";
 import { duplicateKey, endOfLine, placeOf, splitMark } from "./text.ts";
-import { scalarText, treeFormat, type TreeDocument } from "./tree.ts";
+import { scalarText, type TreeDocument, treeFormat } from "./tree.ts";
 
 /** A logical line: an entry with its continuations, or (with no key) a comment or blank line, which is all `indent`. */
 interface PropertyLine {
@@ -20,7 +20,8 @@ interface PropertyLine {
 type PropertyNode = { readonly is: "top" } | { readonly is: "entry"; readonly line: PropertyLine };
 
 const nowhere = { line: 0, column: 0 };
-const entry = /^([ \t\f]*)((?:[^\\=: \t\f\r\n]|\\\r?\n[ \t\f]*|\\[^\r\n]|\\$)*)((?:[ \t\f]|\\\r?\n)*(?:[=:](?:[ \t\f]|\\\r?\n)*)?)([^]*)$/;
+const entry =
+  /^([ \t\f]*)((?:[^\\=: \t\f\r\n]|\\\r?\n[ \t\f]*|\\[^\r\n]|\\$)*)((?:[ \t\f]|\\\r?\n)*(?:[=:](?:[ \t\f]|\\\r?\n)*)?)([\s\S]*)$/;
 
 function readLines(text: string): PropertyLine[] {
   const raws = splitLines(text);
@@ -54,7 +55,7 @@ function endsOpen(raw: string): boolean {
 const escapes: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", f: "\f" };
 
 function decode(raw: string): string {
-  return raw.replace(/\\(?:\r?\n[ \t\f]*|u([0-9a-fA-F]{4})|([^])|$)/g, (_, code: string | undefined, char: string | undefined) => {
+  return raw.replace(/\\(?:\r?\n[ \t\f]*|u([0-9a-fA-F]{4})|([\s\S])|$)/g, (_, code: string | undefined, char: string | undefined) => {
     if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
     return char === undefined ? "" : (escapes[char] ?? char);
   });
@@ -62,7 +63,10 @@ function decode(raw: string): string {
 
 /** Escapes what a reader would take for something else. `ascii` also escapes what old readers, who expect Latin-1, would garble. */
 function encode(text: string, isKey: boolean, ascii: boolean): string {
-  const named = text.replace(/[\\\t\n\r\f]/g, (char) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f" })[char] ?? char);
+  const named = text.replace(
+    /[\\\t\n\r\f]/g,
+    (char) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f" })[char] ?? char,
+  );
   const blanks = isKey ? named.replace(/[ =:]/g, "\\$&").replace(/^[#!]/, "\\$&") : named.replace(/^ /, "\\ ");
   const hidden = ascii ? /[^\x20-\x7e]/g : /[\u0000-\u001f\u007f]/g;
   return blanks.replace(hidden, (char) => `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
@@ -107,8 +111,22 @@ function parseProperties(text: string): TreeDocument<PropertyNode> {
       const entries = lines.slice(Math.max(0, at - 20), at + 1).filter((line) => line.key !== undefined);
       const rawKey = encode(key, true, ascii);
       if (rawKey === "") throw new FormatError("the key is empty", nowhere, "Name the key.");
-      const separator = separatorLike(entries.filter((line) => line.separator !== "").map((line) => ({ key: line.rawKey, separator: line.separator.replace(/\\\r?\n[ \t\f]*/g, "") })), rawKey, "=");
-      const line: PropertyLine = { key, indent: last?.indent ?? "", rawKey, separator, raw: encodeValue(value as string, separator, ascii), eol: "", at: 0 };
+      const separator = separatorLike(
+        entries
+          .filter((line) => line.separator !== "")
+          .map((line) => ({ key: line.rawKey, separator: line.separator.replace(/\\\r?\n[ \t\f]*/g, "") })),
+        rawKey,
+        "=",
+      );
+      const line: PropertyLine = {
+        key,
+        indent: last?.indent ?? "",
+        rawKey,
+        separator,
+        raw: encodeValue(value as string, separator, ascii),
+        eol: "",
+        at: 0,
+      };
       insertLines(lines, last === undefined ? lines.length : at + 1, [line], eol);
       index.set(key, line);
     },
@@ -127,7 +145,12 @@ function parseProperties(text: string): TreeDocument<PropertyNode> {
 
 function admitText(value: FormatJson, path: KeyPath): FormatJson {
   const text = scalarText(value);
-  if (text === undefined) throw new FormatError(`${formatKeyPath(path)}: a properties file holds texts, and no null, maps and lists`, nowhere, "Set a text, a number or a boolean.");
+  if (text === undefined)
+    throw new FormatError(
+      `${formatKeyPath(path)}: a properties file holds texts, and no null, maps and lists`,
+      nowhere,
+      "Set a text, a number or a boolean.",
+    );
   return text;
 }
 
@@ -135,11 +158,21 @@ function admitText(value: FormatJson, path: KeyPath): FormatJson {
 function oneKey(path: KeyPath): KeyPath {
   if (path.length === 0) return path;
   const key = path.reduce<string>((joined, step) => {
-    if (typeof step === "object") throw new FormatError(`${formatKeyPath(path)}: a properties file has no lists to pick an entry from`, nowhere, "Write the key as it stands in the file.");
+    if (typeof step === "object")
+      throw new FormatError(
+        `${formatKeyPath(path)}: a properties file has no lists to pick an entry from`,
+        nowhere,
+        "Write the key as it stands in the file.",
+      );
     return typeof step === "number" ? `${joined}[${step}]` : joined === "" ? step : `${joined}.${step}`;
   }, "");
   return [key];
 }
 
 /** Java's properties files. Dots in a path are part of the key; values are text. */
-export const properties: ConfigFormat = treeFormat({ name: "properties", suffixes: formatSuffixes.properties, parse: parseProperties, path: oneKey });
+export const properties: ConfigFormat = treeFormat({
+  name: "properties",
+  suffixes: formatSuffixes.properties,
+  parse: parseProperties,
+  path: oneKey,
+});

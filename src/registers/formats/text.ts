@@ -30,7 +30,12 @@ export function errorAt(text: string, offset: number, message: string, mend: str
 
 /** The error for a key that stands twice where a map can hold it once. */
 export function duplicateKey(text: string, offset: number, key: string): FormatError {
-  return errorAt(text, offset, `the key ${JSON.stringify(key)} stands here a second time`, "Remove one of the two lines: which of them counts differs from reader to reader.");
+  return errorAt(
+    text,
+    offset,
+    `the key ${JSON.stringify(key)} stands here a second time`,
+    "Remove one of the two lines: which of them counts differs from reader to reader.",
+  );
 }
 
 /** The blanks that a line begins with. */

@@ -1,4 +1,4 @@
-import { FormatError, type ConfigFormat, type FormatJson, type KeyPath, type KeyStep } from "./format.ts";
+import { type ConfigFormat, FormatError, type FormatJson, type KeyPath, type KeyStep } from "./format.ts";
 import { isMap, mapOf, own, sameJson } from "./format-json.ts";
 import { formatKeyPath } from "./key-path.ts";
 
@@ -34,7 +34,12 @@ export interface TreeDocument<N> {
 }
 
 /** A format made from a parser to a tree. */
-export function treeFormat<N>(about: { readonly name: string; readonly suffixes: readonly string[]; readonly parse: (text: string) => TreeDocument<N>; readonly path?: (path: KeyPath) => KeyPath }): ConfigFormat {
+export function treeFormat<N>(about: {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  readonly parse: (text: string) => TreeDocument<N>;
+  readonly path?: (path: KeyPath) => KeyPath;
+}): ConfigFormat {
   const { name, suffixes, parse, path: adapt = (path: KeyPath) => path } = about;
   return {
     name,
@@ -98,7 +103,10 @@ function set<N>(tree: TreeDocument<N>, path: KeyPath, wanted: FormatJson): void 
       );
     }
     const next = follow(tree, node, step);
-    if (next === undefined) return add(tree, node, path, i, value);
+    if (next === undefined) {
+      add(tree, node, path, i, value);
+      return;
+    }
     node = next;
   }
   if (!sameJson(tree.value(node), value)) tree.replace(node, value);
@@ -107,11 +115,15 @@ function set<N>(tree: TreeDocument<N>, path: KeyPath, wanted: FormatJson): void 
 function add<N>(tree: TreeDocument<N>, node: N, path: KeyPath, i: number, value: FormatJson): void {
   const step = path[i] as KeyStep;
   const nested = path.slice(i + 1).reduceRight<FormatJson>((inner, outer) => wrap(tree, outer, inner, path), value);
-  if (typeof step === "string") return tree.insert(node, step, nested);
+  if (typeof step === "string") {
+    tree.insert(node, step, nested);
+    return;
+  }
   if (typeof step === "number") {
     const length = tree.kind(node, step) === "list" ? tree.items(node).length : 0;
     if (step > length) throw beyond(path, step, length);
-    return tree.append(node, nested);
+    tree.append(node, nested);
+    return;
   }
   tree.append(node, withField(step, tree.fieldKey?.(node, step.key) ?? step.key, nested, path));
 }
@@ -126,7 +138,12 @@ function wrap<N>(tree: TreeDocument<N>, step: KeyStep, inner: FormatJson, path: 
 }
 
 function withField(step: { readonly key: string; readonly value: string }, key: string, value: FormatJson, path: KeyPath): FormatJson {
-  if (!isMap(value)) throw new FormatError(`${formatKeyPath(path)}: an entry picked by ${formatKeyPath([step])} must be a map`, nowhere, "Set a map, or pick the entry by its index.");
+  if (!isMap(value))
+    throw new FormatError(
+      `${formatKeyPath(path)}: an entry picked by ${formatKeyPath([step])} must be a map`,
+      nowhere,
+      "Set a map, or pick the entry by its index.",
+    );
   return Object.hasOwn(value, key) || Object.hasOwn(value, step.key) ? value : mapOf([[key, step.value], ...Object.entries(value)]);
 }
 
@@ -134,14 +151,20 @@ function withField(step: { readonly key: string; readonly value: string }, key: 
 function keepSelector<N>(tree: TreeDocument<N>, path: KeyPath, value: FormatJson): void {
   const last = path[path.length - 1];
   const before = path[path.length - 2];
-  const fits = (found: FormatJson | undefined, step: { readonly value: string }): boolean => found !== undefined && typeof found !== "object" && String(found) === step.value;
+  const fits = (found: FormatJson | undefined, step: { readonly value: string }): boolean =>
+    found !== undefined && typeof found !== "object" && String(found) === step.value;
   const keys = (step: { readonly key: string }): readonly string[] => [step.key, tree.fieldKey?.(undefined, step.key) ?? step.key];
   if (typeof last === "object" && isMap(value) && !keys(last).some((key) => fits(own(value, key), last))) throw lost(path, last);
-  if (typeof before === "object" && typeof last === "string" && keys(before).includes(last) && !fits(value, before)) throw lost(path, before);
+  if (typeof before === "object" && typeof last === "string" && keys(before).includes(last) && !fits(value, before))
+    throw lost(path, before);
 }
 
 function lost(path: KeyPath, step: { readonly key: string; readonly value: string }): FormatError {
-  return new FormatError(`${formatKeyPath(path)}: with this value ${formatKeyPath([step])} would not find the entry again`, nowhere, `Let the value keep ${step.key} as ${JSON.stringify(step.value)}, or pick the entry otherwise.`);
+  return new FormatError(
+    `${formatKeyPath(path)}: with this value ${formatKeyPath([step])} would not find the entry again`,
+    nowhere,
+    `Let the value keep ${step.key} as ${JSON.stringify(step.value)}, or pick the entry otherwise.`,
+  );
 }
 
 function unset<N>(tree: TreeDocument<N>, path: KeyPath): void {
@@ -168,12 +191,17 @@ function refuseEmpty(path: KeyPath): void {
 }
 
 function beyond(path: KeyPath, index: number, length: number): FormatError {
-  return new FormatError(`${formatKeyPath(path)}: the list has ${length} entries, so [${index}] would leave a hole`, nowhere, `Use [${length}] to add an entry at the end.`);
+  return new FormatError(
+    `${formatKeyPath(path)}: the list has ${length} entries, so [${index}] would leave a hole`,
+    nowhere,
+    `Use [${length}] to add an entry at the end.`,
+  );
 }
 
 /** The admit of the formats that hold any JSON but numbers that are not finite. Not for formats without types. */
 export function admitFinite(value: FormatJson, path: KeyPath): FormatJson {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new FormatError(`${formatKeyPath(path)}: ${value} cannot be written as a number`, nowhere, "Set a finite number.");
+  if (typeof value === "number" && !Number.isFinite(value))
+    throw new FormatError(`${formatKeyPath(path)}: ${value} cannot be written as a number`, nowhere, "Set a finite number.");
   if (typeof value === "object" && value !== null) for (const inner of Object.values(value) as FormatJson[]) admitFinite(inner, path);
   return value;
 }
@@ -183,4 +211,3 @@ export function scalarText(value: FormatJson): string | undefined {
   if (typeof value === "string") return value;
   return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
 }
-

@@ -1,7 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { FormatError, flattenSet, formatNames, loadFormat, parseKeyPath, type Edit, type FormatMap, type FormatName } from "../../../src/registers/formats/index.ts";
+import {
+  type Edit,
+  FormatError,
+  type FormatMap,
+  type FormatName,
+  flattenSet,
+  formatNames,
+  loadFormat,
+  parseKeyPath,
+} from "../../../src/registers/formats/index.ts";
 
 /** A text, what is to be set and unset in it (unset first), and the text that comes of it or the problem that is reported. */
 interface Case {
@@ -32,7 +41,10 @@ describe.each(readdirSync(folder))("%s", (file) => {
     }
     const error = catchError(() => edit(text, edits));
     expect(error).toBeInstanceOf(FormatError);
-    expect(error).toMatchObject({ message: expect.stringContaining(problem.message) as string, ...(problem.line === undefined ? {} : { line: problem.line }) });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(problem.message) as string,
+      ...(problem.line === undefined ? {} : { line: problem.line }),
+    });
     expect((error as FormatError).mend).not.toBe("");
   });
 });

@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { FormatError, flattenSet, formatFor, formatKeyPath, formatName, loadFormat, loadedFormat, parseKeyPath, type KeyStep } from "../../../src/registers/formats/index.ts";
+import {
+  FormatError,
+  flattenSet,
+  formatFor,
+  formatKeyPath,
+  formatName,
+  type KeyStep,
+  loadedFormat,
+  loadFormat,
+  parseKeyPath,
+} from "../../../src/registers/formats/index.ts";
 
 describe("key paths", () => {
   test.each([
@@ -46,10 +56,16 @@ describe("key paths", () => {
   });
 
   test("a written path reads as the same path", () => {
-    const step = fc.oneof(fc.string({ unit: "binary" }), fc.nat(1000), fc.record({ key: fc.string(), value: fc.string() }, { noNullPrototype: true }));
-    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 4 }), (path) => {
-      expect(parseKeyPath(formatKeyPath(path))).toEqual(path);
-    }));
+    const step = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.nat(1000),
+      fc.record({ key: fc.string(), value: fc.string() }, { noNullPrototype: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 4 }), (path) => {
+        expect(parseKeyPath(formatKeyPath(path))).toEqual(path);
+      }),
+    );
   });
 });
 

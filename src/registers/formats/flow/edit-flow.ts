@@ -1,6 +1,6 @@
 import type { FormatJson } from "../format.ts";
 import { isList, isMap } from "../format-json.ts";
-import { slotByKey, slotOf, type FlowBox, type FlowDialect, type FlowSlot, type FlowValue } from "./flow.ts";
+import { type FlowBox, type FlowDialect, type FlowSlot, type FlowValue, slotByKey, slotOf } from "./flow.ts";
 
 /** How new text is laid out, where no sibling shows it. */
 export interface FlowStyle {
@@ -36,7 +36,14 @@ export function renderFlow(value: FormatJson, indent: string, style: FlowStyle, 
 }
 
 /** Puts another value into a slot; a box that stood on one line stays on one line. */
-export function replaceFlow(slot: FlowSlot, value: FormatJson, style: FlowStyle, dialect: FlowDialect, parse: (raw: string) => FlowValue, indent: string): void {
+export function replaceFlow(
+  slot: FlowSlot,
+  value: FormatJson,
+  style: FlowStyle,
+  dialect: FlowDialect,
+  parse: (raw: string) => FlowValue,
+  indent: string,
+): void {
   const old = slot.value;
   const oneLine = old.is !== "scalar" && old.slots.length > 0 && !hasLines(old);
   const lines = old.is !== "scalar" && hasLines(old) ? true : oneLine ? false : style.lines;
@@ -44,7 +51,14 @@ export function replaceFlow(slot: FlowSlot, value: FormatJson, style: FlowStyle,
 }
 
 /** Adds an entry behind the last one, laid out as its siblings are. */
-export function insertFlow(box: FlowBox, key: string | undefined, value: FormatJson, style: FlowStyle, dialect: FlowDialect, parse: (raw: string) => FlowValue): void {
+export function insertFlow(
+  box: FlowBox,
+  key: string | undefined,
+  value: FormatJson,
+  style: FlowStyle,
+  dialect: FlowDialect,
+  parse: (raw: string) => FlowValue,
+): void {
   const previous = box.slots[box.slots.length - 1];
   const placed = previous === undefined ? placeFirst(box, style, dialect) : placeNext(box, previous, style, dialect);
   const inner = placed.lead.includes("\n") ? placed.lead.slice(placed.lead.lastIndexOf("\n") + 1) : box.indent;
@@ -68,13 +82,18 @@ function placeFirst(box: FlowBox, style: FlowStyle, dialect: FlowDialect): { lea
     return { lead: box.tail, colon: style.colon, comma: false };
   }
   if (blank && box.tail !== "" && !box.tail.includes("\n")) return { lead: box.tail, colon: style.colon, comma: false };
-  const end = blank ? "" : /[ \t\r\n]*$/.exec(box.tail)?.[0] ?? "";
+  const end = blank ? "" : (/[ \t\r\n]*$/.exec(box.tail)?.[0] ?? "");
   const kept = blank ? "" : box.tail.slice(0, box.tail.length - end.length);
   box.tail = end.includes("\n") ? end : style.eol + box.indent;
   return { lead: kept + style.eol + box.indent + style.unit, colon: style.colon, comma: style.lastComma && dialect.trailingComma(box.is) };
 }
 
-function placeNext(box: FlowBox, previous: FlowSlot, style: FlowStyle, dialect: FlowDialect): { lead: string; colon: string; comma: boolean } {
+function placeNext(
+  box: FlowBox,
+  previous: FlowSlot,
+  style: FlowStyle,
+  dialect: FlowDialect,
+): { lead: string; colon: string; comma: boolean } {
   const comma = previous.comma;
   previous.comma = true;
   const colon = previous.colon === "" || /[\r\n#/]/.test(previous.colon) ? style.colon : previous.colon;
@@ -103,7 +122,8 @@ export function removeFlow(box: FlowBox, slot: FlowSlot): void {
   }
   const previous = box.slots[at - 1];
   if (previous !== undefined && !slot.comma) previous.comma = false;
-  if (previous === undefined && kept === "" && box.tail.trim() === "") box.tail = slot.lead.includes("\n") || box.tail.includes("\n") ? "" : slot.lead;
+  if (previous === undefined && kept === "" && box.tail.trim() === "")
+    box.tail = slot.lead.includes("\n") || box.tail.includes("\n") ? "" : slot.lead;
   else box.tail = kept + box.tail;
 }
 
@@ -121,4 +141,3 @@ function reindent(value: FlowValue, indent: string): FlowValue {
 export function padOf(box: FlowBox): string | undefined {
   return box.is === "map" && box.slots.length > 0 && !hasLines(box) ? (/^[ \t]*$/.exec(box.slots[0]?.lead ?? "")?.[0] ?? "") : undefined;
 }
-

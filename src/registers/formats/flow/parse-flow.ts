@@ -1,5 +1,5 @@
-import type { FlowBox, FlowDialect, FlowSlot, FlowValue } from "./flow.ts";
 import { indentOf } from "../text.ts";
+import type { FlowBox, FlowDialect, FlowSlot, FlowValue } from "./flow.ts";
 
 /** Deeper texts would exhaust the stack of the parsers that read them after us, too. */
 const deepest = 500;
@@ -51,11 +51,16 @@ export function parseFlow(text: string, at: number, dialect: FlowDialect): { rea
         slot.comma = true;
         position += 1;
         lead = splitComment(slot, trivia());
-        if (text[position] === close && !dialect.trailingComma(is)) throw dialect.fail(text, position, "a comma stands behind the last entry");
+        if (text[position] === close && !dialect.trailingComma(is))
+          throw dialect.fail(text, position, "a comma stands behind the last entry");
       } else if (text[position] === close) {
         lead = splitComment(slot, between);
       } else {
-        throw dialect.fail(text, position, position >= text.length ? `a "${close}" is missing at the end` : `a comma or "${close}" is missing`);
+        throw dialect.fail(
+          text,
+          position,
+          position >= text.length ? `a "${close}" is missing at the end` : `a comma or "${close}" is missing`,
+        );
       }
     }
     position += 1;

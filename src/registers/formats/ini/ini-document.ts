@@ -3,8 +3,18 @@ import { isList, isMap, mapOf, own } from "../format-json.ts";
 import { formatKeyPath } from "../key-path.ts";
 import { insertLines, removeLines, separatorLike } from "../lines/lines.ts";
 import { endOfLine, splitMark } from "../text.ts";
-import { scalarText, type NodeKind, type TreeDocument } from "../tree.ts";
-import { commentAt, iniEntry, iniOther, iniText, isUnitSection, parseIniLines, writeIniLine, type IniDialect, type IniLine } from "./ini-lines.ts";
+import { type NodeKind, scalarText, type TreeDocument } from "../tree.ts";
+import {
+  commentAt,
+  type IniDialect,
+  type IniLine,
+  iniEntry,
+  iniOther,
+  iniText,
+  isUnitSection,
+  parseIniLines,
+  writeIniLine,
+} from "./ini-lines.ts";
 
 /** The top of the text, a section by name, the entries of one key, or one of several entries of a key. */
 export type IniNode =
@@ -41,7 +51,16 @@ export function parseIni(text: string): TreeDocument<IniNode> {
     const separators = others.filter(({ separator }) => separator !== "").map((line) => ({ key: line.key, separator: line.separator }));
     const separator = separatorLike(siblings.length > 0 ? separators : separators.slice(-1), key, dialect.unit ? "=" : " = ");
     const indent = siblings[siblings.length - 1]?.indent ?? others[others.length - 1]?.indent ?? "";
-    return values.map((value) => iniEntry({ indent, key, separator: value === null ? "" : valueSeparator(separator, value), value: value === null ? "" : written(value as string, indent, eol, dialect, key), rest: "", line: 0 }));
+    return values.map((value) =>
+      iniEntry({
+        indent,
+        key,
+        separator: value === null ? "" : valueSeparator(separator, value),
+        value: value === null ? "" : written(value as string, indent, eol, dialect, key),
+        rest: "",
+        line: 0,
+      }),
+    );
   };
 
   const insertEntry = (section: string, key: string, values: readonly FormatJson[]): void => {
@@ -52,12 +71,18 @@ export function parseIni(text: string): TreeDocument<IniNode> {
   };
 
   const insertSection = (name: string, value: FormatJson): void => {
-    if (/[\r\n\]]/.test(name.replace(/"(?:[^"\\]|\\.)*"/g, "")) || name !== name.trim()) throw new FormatError(`${JSON.stringify(name)} cannot be the name of a section`, nowhere, "Choose a name without brackets, line ends and outer blanks.");
+    if (/[\r\n\]]/.test(name.replace(/"(?:[^"\\]|\\.)*"/g, "")) || name !== name.trim())
+      throw new FormatError(
+        `${JSON.stringify(name)} cannot be the name of a section`,
+        nowhere,
+        "Choose a name without brackets, line ends and outer blanks.",
+      );
     if (isUnitSection(name)) dialect = { unit: true };
     const header = iniOther(`[${name}]`, "section", name);
     insertLines(lines, lines.length, lines.length === 0 ? [header] : [iniOther(""), header], eol);
     touched();
-    for (const [key, inner] of Object.entries(value as object) as [string, FormatJson][]) insertEntry(name, key, isList(inner) ? inner : [inner]);
+    for (const [key, inner] of Object.entries(value as object) as [string, FormatJson][])
+      insertEntry(name, key, isList(inner) ? inner : [inner]);
   };
 
   const removeEntries = (entries: readonly IniLine[]): void => {
@@ -67,10 +92,15 @@ export function parseIni(text: string): TreeDocument<IniNode> {
   };
 
   const setEntries = (section: string, key: string, entries: readonly IniLine[], values: readonly FormatJson[]): void => {
-    values.slice(0, entries.length).forEach((value, i) => setEntry(entries[i] as IniLine, value));
+    for (const [i, value] of values.slice(0, entries.length).entries()) setEntry(entries[i] as IniLine, value);
     if (values.length < entries.length) removeEntries(entries.slice(values.length));
     if (values.length > entries.length) {
-      insertLines(lines, lines.indexOf(entries[entries.length - 1] as IniLine) + 1, newEntries(section, key, values.slice(entries.length)), eol);
+      insertLines(
+        lines,
+        lines.indexOf(entries[entries.length - 1] as IniLine) + 1,
+        newEntries(section, key, values.slice(entries.length)),
+        eol,
+      );
       touched();
     }
     changed = true;
@@ -82,7 +112,12 @@ export function parseIni(text: string): TreeDocument<IniNode> {
     const separator = value === null ? "" : (bare ?? valueSeparator(entry.separator, value));
     entry.separator = separator;
     const next = value === null ? "" : written(value as string, entry.indent, eol, dialect, entry.key);
-    if (next.includes("\n") && entry.rest.trim() !== "") throw new FormatError(`${formatKeyPath([entry.key])}: a value of several lines has no place for the comment behind it`, { line: entry.line, column: 1 }, "Move the comment to a line of its own.");
+    if (next.includes("\n") && entry.rest.trim() !== "")
+      throw new FormatError(
+        `${formatKeyPath([entry.key])}: a value of several lines has no place for the comment behind it`,
+        { line: entry.line, column: 1 },
+        "Move the comment to a line of its own.",
+      );
     entry.value = next;
     if (entry.rest.trim() === "") entry.rest = "";
     changed = true;
@@ -100,7 +135,8 @@ export function parseIni(text: string): TreeDocument<IniNode> {
     touched();
   };
 
-  const valueOfSection = (name: string): FormatJson => mapOf([...(index.get(name) ?? [])].map(([key, entries]) => [key, valueOfEntries(entries)]));
+  const valueOfSection = (name: string): FormatJson =>
+    mapOf([...(index.get(name) ?? [])].map(([key, entries]) => [key, valueOfEntries(entries)]));
 
   return {
     root: () => ({ is: "top" }),
@@ -110,7 +146,14 @@ export function parseIni(text: string): TreeDocument<IniNode> {
       return "scalar";
     },
     value(node) {
-      if (node.is === "top") return mapOf([...index].flatMap(([name, keys]) => (name === "" ? [...keys].map(([key, entries]) => [key, valueOfEntries(entries)] as const) : [[name, valueOfSection(name)] as const])));
+      if (node.is === "top")
+        return mapOf(
+          [...index].flatMap(([name, keys]) =>
+            name === ""
+              ? [...keys].map(([key, entries]) => [key, valueOfEntries(entries)] as const)
+              : [[name, valueOfSection(name)] as const],
+          ),
+        );
       if (node.is === "section") return valueOfSection(node.name);
       return valueOfEntries(node.is === "key" ? node.entries : [node.entry]);
     },
@@ -126,7 +169,8 @@ export function parseIni(text: string): TreeDocument<IniNode> {
     replace(node, value) {
       if (node.is === "item") return setEntry(node.entry, scalarOf(value));
       if (node.is === "key" && !isMap(value)) return setEntries(node.section, node.key, node.entries, isList(value) ? value : [value]);
-      if (node.is !== "section" || !isMap(value)) throw new FormatError("a section and a key cannot take each other's place", nowhere, "Unset the one before you set the other.");
+      if (node.is !== "section" || !isMap(value))
+        throw new FormatError("a section and a key cannot take each other's place", nowhere, "Unset the one before you set the other.");
       for (const [key, entries] of index.get(node.name) ?? []) if (own(value, key) === undefined) removeEntries(entries);
       for (const [key, inner] of Object.entries(value)) {
         const values = isList(inner) ? inner : [inner];
@@ -137,11 +181,17 @@ export function parseIni(text: string): TreeDocument<IniNode> {
     },
     insert(node, key, value) {
       if (node.is === "top" && isMap(value)) return insertSection(key, value);
-      if (isMap(value)) throw new FormatError(`${formatKeyPath([key])}: a section holds keys, and no maps`, nowhere, "Write the path as section and key; quote a section name with dots.");
+      if (isMap(value))
+        throw new FormatError(
+          `${formatKeyPath([key])}: a section holds keys, and no maps`,
+          nowhere,
+          "Write the path as section and key; quote a section name with dots.",
+        );
       if (node.is === "top" || node.is === "section") insertEntry(node.is === "top" ? "" : node.name, key, isList(value) ? value : [value]);
     },
     append(node, value) {
-      if (node.is === "key") setEntries(node.section, node.key, node.entries, [...node.entries.map((entry) => valueOfEntries([entry])), scalarOf(value)]);
+      if (node.is === "key")
+        setEntries(node.section, node.key, node.entries, [...node.entries.map((entry) => valueOfEntries([entry])), scalarOf(value)]);
     },
     remove(_parent, _step, child) {
       if (child.is === "section") removeSection(child.name);
@@ -209,38 +259,61 @@ function endOfBlock(lines: readonly IniLine[], header: number): number {
 }
 
 function refuseKey(section: string, key: string): void {
-  if (key === "" || key !== key.trim() || /[\r\n=]|^[;#![]|:(?:[ \t]|$)/.test(key)) throw new FormatError(`${formatKeyPath(section === "" ? [key] : [section, key])}: this cannot be a key`, nowhere, "Choose a key without `=`, line ends and outer blanks.");
+  if (key === "" || key !== key.trim() || /[\r\n=]|^[;#![]|:(?:[ \t]|$)/.test(key))
+    throw new FormatError(
+      `${formatKeyPath(section === "" ? [key] : [section, key])}: this cannot be a key`,
+      nowhere,
+      "Choose a key without `=`, line ends and outer blanks.",
+    );
 }
 
 function valueSeparator(separator: string, value: FormatJson): string {
-  return value === "" || String(value).startsWith("\n") ? separator.trimEnd() : /[=:]$/.test(separator) && /^[ \t]/.test(separator) ? `${separator} ` : separator;
+  return value === "" || String(value).startsWith("\n")
+    ? separator.trimEnd()
+    : /[=:]$/.test(separator) && /^[ \t]/.test(separator)
+      ? `${separator} `
+      : separator;
 }
 
 function scalarOf(value: FormatJson): FormatJson {
-  if (isList(value) || isMap(value)) throw new FormatError("one entry of a key holds one text", nowhere, "Set a scalar here, or a list at the key.");
+  if (isList(value) || isMap(value))
+    throw new FormatError("one entry of a key holds one text", nowhere, "Set a scalar here, or a list at the key.");
   return value;
 }
 
 /** A value as it is written: lines behind the first are indented, so that they continue it. */
 function written(value: string, indent: string, eol: string, dialect: IniDialect, key: string): string {
   const parts = value.split("\n");
-  const fail = (why: string): FormatError => new FormatError(`${formatKeyPath([key])}: ${why}`, nowhere, "Set the value as the file is to have it; double quotes in it protect blanks, `;` and `#`.");
+  const fail = (why: string): FormatError =>
+    new FormatError(
+      `${formatKeyPath([key])}: ${why}`,
+      nowhere,
+      "Set the value as the file is to have it; double quotes in it protect blanks, `;` and `#`.",
+    );
   if (parts.some((part) => part !== part.trim() || part.includes("\r"))) throw fail("blanks at the ends of a line would be lost");
   if (dialect.unit && parts.length > 1) throw fail("a unit has no values of several lines");
-  if (parts.some((part, i) => i > 0 && (part === "" || /^[;#[]/.test(part)))) throw fail("a blank line, a comment or a bracket would end the value");
+  if (parts.some((part, i) => i > 0 && (part === "" || /^[;#[]/.test(part))))
+    throw fail("a blank line, a comment or a bracket would end the value");
   if (parts.some((part) => commentAt(` ${part}`, dialect) !== -1)) throw fail("what follows ` ;` or ` #` would be read as a comment");
-  if (/\\$/.test(value) && (/\\*$/.exec(value)?.[0].length ?? 0) % 2 === 1 && dialect.unit) throw fail("a backslash at the end would take in the next line");
+  if (/\\$/.test(value) && (/\\*$/.exec(value)?.[0].length ?? 0) % 2 === 1 && dialect.unit)
+    throw fail("a backslash at the end would take in the next line");
   if (parts.slice(0, -1).some((part) => part.endsWith("\\"))) throw fail("a backslash at the end of a line would take in the next line");
   return parts.map((part, i) => (i === 0 ? part : `${indent}    ${part}`)).join(eol);
 }
 
 function admitIni(value: FormatJson, path: KeyPath): FormatJson {
   if (isMap(value)) {
-    if (path.length !== 1) throw new FormatError(`${formatKeyPath(path)}: a section holds keys, and no maps`, nowhere, "Write the path as section and key; quote a section name with dots.");
+    if (path.length !== 1)
+      throw new FormatError(
+        `${formatKeyPath(path)}: a section holds keys, and no maps`,
+        nowhere,
+        "Write the path as section and key; quote a section name with dots.",
+      );
     return mapOf(Object.entries(value).map(([key, inner]) => [key, admitIni(inner, [...path, key])]));
   }
   if (isList(value)) {
-    if (value.length === 0) throw new FormatError(`${formatKeyPath(path)}: a key without entries is no key`, nowhere, "Unset the key instead.");
+    if (value.length === 0)
+      throw new FormatError(`${formatKeyPath(path)}: a key without entries is no key`, nowhere, "Unset the key instead.");
     const items = value.map((item) => scalarOf(admitIni(item, path)));
     // One entry reads back as one text, so a list of one is that text.
     return items.length === 1 ? (items[0] as FormatJson) : items;

@@ -26,14 +26,15 @@ export interface IniLine {
 
 /** How the reader of a text takes values; the texts themselves tell which it is. */
 export interface IniDialect {
-  /** systemd units: no comment behind a value, and a backslash at the end of a line continues it. */
+  /** systemd units and desktop entries: no comment behind a value, and a backslash at the end of a line continues it. */
   readonly unit: boolean;
 }
 
-const unitSections = /^(?:Unit|Install|Service|Socket|Timer|Mount|Automount|Swap|Path|Slice|Scope|Match|Network|Link|NetDev|Address|Route|Journal|Login|Manager|Resolve|Time|Container|Pod|Volume)$/;
+const unitSections =
+  /^(?:Unit|Install|Service|Socket|Timer|Mount|Automount|Swap|Path|Slice|Scope|Match|Network|Link|NetDev|Address|Route|Journal|Login|Manager|Resolve|Time|Container|Pod|Volume|Desktop Entry|Desktop Action .*)$/;
 const sectionLine = /^[ \t]*\[((?:[^\]"]|"(?:[^"\\]|\\.)*"|")*)\][ \t]*(?:[;#].*)?$/;
 
-/** Whether the name of a section is one of a systemd unit. */
+/** Whether the name of a section is one of a systemd unit or of a desktop entry. */
 export function isUnitSection(name: string): boolean {
   return unitSections.test(name);
 }
@@ -75,14 +76,19 @@ function readLine(raw: string, eol: string, line: number, dialect: IniDialect): 
   if (trimmed.startsWith("[")) {
     const name = sectionLine.exec(raw)?.[1];
     if (name === undefined) {
-      throw new FormatError(`line ${line}: the line begins a section, and its bracket is not closed or something follows it`, { line, column: raw.indexOf("[") + 1 }, "Write the section as `[name]` on a line of its own.");
+      throw new FormatError(
+        `line ${line}: the line begins a section, and its bracket is not closed or something follows it`,
+        { line, column: raw.indexOf("[") + 1 },
+        "Write the section as `[name]` on a line of its own.",
+      );
     }
     return { ...iniOther(raw, "section", name.trim()), eol, line };
   }
   const indent = indentOf(raw);
   const body = raw.slice(indent.length);
   const at = separatorAt(body);
-  if (at === 0) throw new FormatError(`line ${line}: a value stands here without a key`, { line, column: indent.length + 1 }, "Write `key = value`.");
+  if (at === 0)
+    throw new FormatError(`line ${line}: a value stands here without a key`, { line, column: indent.length + 1 }, "Write `key = value`.");
   const head = at === -1 ? body : body.slice(0, at);
   const comment = at === -1 ? commentAt(head, dialect) : -1;
   const key = (comment === -1 ? head : head.slice(0, comment)).trimEnd();

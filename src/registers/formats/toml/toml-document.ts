@@ -1,6 +1,6 @@
 import { parse } from "smol-toml";
-import { insertFlow, removeFlow, replaceFlow, type FlowStyle } from "../flow/edit-flow.ts";
-import { slotByKey, writeFlow, type FlowSlot, type FlowValue } from "../flow/flow.ts";
+import { type FlowStyle, insertFlow, removeFlow, replaceFlow } from "../flow/edit-flow.ts";
+import { type FlowSlot, type FlowValue, slotByKey, writeFlow } from "../flow/flow.ts";
 import { parseFlow } from "../flow/parse-flow.ts";
 import { FormatError, type FormatJson, type KeyPath, type KeyStep } from "../format.ts";
 import { isList, isMap, mapOf, own, sameJson } from "../format-json.ts";
@@ -8,10 +8,20 @@ import { formatKeyPath } from "../key-path.ts";
 import { insertLines, removeLines } from "../lines/lines.ts";
 import { endOfLine, errorAt, placeOf, splitMark } from "../text.ts";
 import type { NodeKind, TreeDocument } from "../tree.ts";
-import { parseTomlLines, tomlFlow, type TomlLine } from "./toml-lines.ts";
+import { parseTomlLines, type TomlLine, tomlFlow } from "./toml-lines.ts";
 import { newPair, newTable, newTables } from "./toml-new.ts";
 import { encodeTomlScalar } from "./toml-scalar.ts";
-import { blocksUnder, dottedValue, tomlJson, tomlTree, type TomlBlock, type TomlNode, type TomlTable, type TomlTables, type TomlValue } from "./toml-tree.ts";
+import {
+  blocksUnder,
+  dottedValue,
+  type TomlBlock,
+  type TomlNode,
+  type TomlTable,
+  type TomlTables,
+  type TomlValue,
+  tomlJson,
+  tomlTree,
+} from "./toml-tree.ts";
 
 /** Throws FormatError when a text is no TOML; the library knows all its rules, the editor need not. */
 function refuseInvalid(text: string, what: string): void {
@@ -43,7 +53,8 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
     insertLines(lines, at, added, eol);
     rebuild();
   };
-  const fixed = (at: number): FormatError => errorAt(body, at, "an inline table with dotted keys stands here", "Set the inline table as a whole, or write its keys without dots.");
+  const fixed = (at: number): FormatError =>
+    errorAt(body, at, "an inline table with dotted keys stands here", "Set the inline table as a whole, or write its keys without dots.");
 
   /** Where new lines of a block go: behind its last pair or header; before the first header for the top of the text. */
   const endOfBlock = (block: TomlBlock): number => (block.last >= 0 ? block.last + 1 : beforeFirstHeader(lines));
@@ -51,16 +62,29 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
 
   const insertInTable = (table: TomlTable, key: string, value: FormatJson): void => {
     const asLines = table.dotted.length === 0 && !inlineSiblings(table);
-    if (asLines && isMap(value) && Object.keys(value).length > 0) return add(...separated(lines, sectionStart(lines, table, endUnder), newTable([...table.keys, key], value, eol)));
-    if (asLines && isList(value) && value.length > 0 && value.every((item) => isMap(item))) return add(...separated(lines, sectionStart(lines, table, endUnder), newTables([...table.keys, key], value, eol)));
+    if (asLines && isMap(value) && Object.keys(value).length > 0) {
+      add(...separated(sectionStart(lines, table, endUnder), newTable([...table.keys, key], value, eol)));
+      return;
+    }
+    if (asLines && isList(value) && value.length > 0 && value.every((item) => isMap(item))) {
+      add(...separated(sectionStart(lines, table, endUnder), newTables([...table.keys, key], value, eol)));
+      return;
+    }
     if (table.block === undefined) {
       const first = Math.min(...blocksUnder(table).map((block) => block.header));
       const at = aboveComments(lines, first);
-      return add(at, [...newTable(table.keys, mapOf([[key, value]]), eol), { is: "trivia", raw: "", eol }]);
+      add(at, [...newTable(table.keys, mapOf([[key, value]]), eol), { is: "trivia", raw: "", eol }]);
+      return;
     }
     const siblings = table.block.pairs.filter(({ line }) => table.dotted.every((part, i) => line.keys[i] === part));
     const behind = siblings[siblings.length - 1];
-    const pair = newPair([...table.dotted, key], value, table.block.pairs.map(({ line }) => line), eol, behind?.line.indent ?? "");
+    const pair = newPair(
+      [...table.dotted, key],
+      value,
+      table.block.pairs.map(({ line }) => line),
+      eol,
+      behind?.line.indent ?? "",
+    );
     // The first pair above all tables gets a blank line to the table behind it; `removePair` takes it away again.
     const spaced = table.block.header === -1 && table.block.pairs.length === 0 && lines.some((line) => line.is === "header");
     add(behind === undefined ? endOfBlock(table.block) : behind.index + 1, spaced ? [pair, { is: "trivia", raw: "", eol }] : [pair]);
@@ -100,7 +124,14 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
     let table: TomlTable = tree;
     for (let i = 0; i < path.length; i += 1) {
       const next = nodeAt(tree, path.slice(0, i + 1));
-      if (next === undefined) return insertInTable(table, String(path[i]), path.slice(i + 1).reduceRight<FormatJson>((inner, step) => mapOf([[String(step), inner]]), value));
+      if (next === undefined) {
+        insertInTable(
+          table,
+          String(path[i]),
+          path.slice(i + 1).reduceRight<FormatJson>((inner, step) => mapOf([[String(step), inner]]), value),
+        );
+        return;
+      }
       if (next.is === "table") table = next;
     }
   };
@@ -108,11 +139,20 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
   /** Brings a table to a map entry by entry, so that comments and the order of what stays are kept. */
   const mergeTable = (path: readonly KeyStep[], wanted: FormatJson): void => {
     const node = nodeAt(tree, path);
-    if (node === undefined) return setAt(path, wanted);
-    if (node.is === "value") return replaceValue(node, wanted);
+    if (node === undefined) {
+      setAt(path, wanted);
+      return;
+    }
+    if (node.is === "value") {
+      replaceValue(node, wanted);
+      return;
+    }
     if (node.is === "table" && isMap(wanted)) {
       for (const key of node.children.keys()) if (!Object.hasOwn(wanted, key)) removeNode(nodeAt(tree, [...path, key]) as TomlNode);
-      if (nodeAt(tree, path) === undefined) return setAt(path, wanted);
+      if (nodeAt(tree, path) === undefined) {
+        setAt(path, wanted);
+        return;
+      }
       for (const [key, value] of Object.entries(wanted)) {
         const child = nodeAt(tree, [...path, key]);
         if (child === undefined || !sameJson(tomlJson(child), value)) mergeTable([...path, key], value);
@@ -137,7 +177,12 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
     if (typeof value === "string") {
       const quote = /^(?:"""|'''|'|")/.exec(raw)?.[0] ?? '"';
       node.slot.value = { is: "scalar", raw: encodeTomlScalar(value, quote), at: node.at };
-    } else if (typeof value === "number" && Number.isInteger(value) && /^[+-]?[\d_]+(?:\.|[eE])/.test(raw) && Math.abs(value) <= Number.MAX_SAFE_INTEGER) {
+    } else if (
+      typeof value === "number" &&
+      Number.isInteger(value) &&
+      /^[+-]?[\d_]+(?:\.|[eE])/.test(raw) &&
+      Math.abs(value) <= Number.MAX_SAFE_INTEGER
+    ) {
       // JSON does not tell 2 from 2.0, but a reader of TOML may refuse an integer where a float stood.
       node.slot.value = { is: "scalar", raw: `${value}.0`, at: node.at };
     } else replaceFlow(node.slot, value, style, tomlFlow, parseValue, "");
@@ -146,7 +191,7 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
   const appendTable = (tables: TomlTables, value: FormatJson): void => {
     if (!isMap(value)) throw notATable(tables.keys);
     const last = tables.items[tables.items.length - 1] as TomlTable;
-    add(...separated(lines, endUnder(last), newTables(tables.keys, [value], eol)));
+    add(...separated(endUnder(last), newTables(tables.keys, [value], eol)));
   };
 
   return {
@@ -200,7 +245,11 @@ export function parseToml(text: string): TreeDocument<TomlNode> {
 }
 
 function notATable(keys: readonly string[]): FormatError {
-  return new FormatError(`${formatKeyPath([...keys])}: an entry of [[${keys.join(".")}]] must be a map`, { line: 0, column: 0 }, "Set a map.");
+  return new FormatError(
+    `${formatKeyPath([...keys])}: an entry of [[${keys.join(".")}]] must be a map`,
+    { line: 0, column: 0 },
+    "Set a map.",
+  );
 }
 
 function writeLine(line: TomlLine): string {
@@ -221,7 +270,8 @@ function fixedOf(value: FormatJson | undefined, at: number): TomlNode | undefine
 
 function admitToml(value: FormatJson, path: KeyPath): FormatJson {
   if (value === null) throw new FormatError(`${formatKeyPath(path)}: TOML has no null`, { line: 0, column: 0 }, "Unset the key instead.");
-  if (typeof value === "string" && /\p{Surrogate}/u.test(value)) throw new FormatError(`${formatKeyPath(path)}: the text has half a character`, { line: 0, column: 0 }, "Set well-formed text.");
+  if (typeof value === "string" && /\p{Surrogate}/u.test(value))
+    throw new FormatError(`${formatKeyPath(path)}: the text has half a character`, { line: 0, column: 0 }, "Set well-formed text.");
   if (typeof value === "object") for (const inner of Object.values(value) as FormatJson[]) admitToml(inner, path);
   return value;
 }
@@ -250,13 +300,16 @@ function sectionStart(lines: readonly TomlLine[], table: TomlTable, endUnder: (n
   return table.keys.length === 0 ? lines.length : endUnder(table);
 }
 
-function separated(lines: readonly TomlLine[], at: number, added: readonly TomlLine[]): [number, readonly TomlLine[]] {
+function separated(at: number, added: readonly TomlLine[]): [number, readonly TomlLine[]] {
   return at === 0 ? [at, added] : [at, [{ is: "trivia", raw: "", eol: "" }, ...added]];
 }
 
 /** Whether a table already keeps maps as inline tables, as dependency lists do. */
 function inlineSiblings(table: TomlTable): boolean {
-  return table.keys.length > 0 && [...table.children.values()].some((child) => child.is === "value" && child.slot.value.is === "map" && child.slot.value.slots.length > 0);
+  return (
+    table.keys.length > 0 &&
+    [...table.children.values()].some((child) => child.is === "value" && child.slot.value.is === "map" && child.slot.value.slots.length > 0)
+  );
 }
 
 function pairsUnder(node: TomlNode): readonly FlowSlot[] {
@@ -266,12 +319,16 @@ function pairsUnder(node: TomlNode): readonly FlowSlot[] {
 }
 
 function nodeAt(root: TomlTable, path: readonly KeyStep[]): TomlNode | undefined {
-  return path.reduce<TomlNode | undefined>((node, step) => (node?.is === "table" ? node.children.get(String(step)) : node?.is === "tables" ? node.items[Number(step)] : undefined), root);
+  return path.reduce<TomlNode | undefined>(
+    (node, step) => (node?.is === "table" ? node.children.get(String(step)) : node?.is === "tables" ? node.items[Number(step)] : undefined),
+    root,
+  );
 }
 
 function pathTo(from: TomlNode, wanted: TomlNode): readonly KeyStep[] | undefined {
   if (from === wanted) return [];
-  const children: Iterable<readonly [KeyStep, TomlNode]> = from.is === "table" ? from.children : from.is === "tables" ? from.items.entries() : [];
+  const children: Iterable<readonly [KeyStep, TomlNode]> =
+    from.is === "table" ? from.children : from.is === "tables" ? from.items.entries() : [];
   for (const [step, child] of children) {
     const path = pathTo(child, wanted);
     if (path !== undefined) return [step, ...path];
@@ -288,4 +345,3 @@ function unitOf(lines: readonly TomlLine[]): string {
   }
   return "    ";
 }
-

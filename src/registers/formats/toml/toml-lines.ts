@@ -36,7 +36,7 @@ export interface TomlPair {
 /** One line of TOML, or the lines of one value. `eol` is empty only for the last line of the text. */
 export type TomlLine = (TomlTrivia | TomlHeader | TomlPair) & { eol: string };
 
-const stringToken = /"{3}(?:[^\\]|\\.)*?"{3,5}|'{3}[^]*?'{3,5}|"(?:[^"\\\r\n]|\\.)*"|'[^'\r\n]*'/ys;
+const stringToken = /"{3}(?:[^\\]|\\.)*?"{3,5}|'{3}[\s\S]*?'{3,5}|"(?:[^"\\\r\n]|\\.)*"|'[^'\r\n]*'/sy;
 const otherToken = /[^\s,[\]{}#=]+(?: \d\d:[^\s,[\]{}#]+)?/y;
 const trivia = /(?:[ \t\r\n]+|#[^\n]*)*/y;
 const mend = "Mend the text.";
@@ -114,7 +114,16 @@ export function parseTomlLines(text: string): TomlLine[] {
     restOfLine.lastIndex = end;
     if (!restOfLine.test(text)) throw fail(text, end, "the line goes on behind its value");
     at = restOfLine.lastIndex;
-    return { is: "pair", indent: text.slice(start, begin), rawKey: text.slice(begin, key.end), keys: key.keys, equals: text.slice(key.end, equals.lastIndex), slot: slotOf(value), rest: text.slice(end, at), at: begin };
+    return {
+      is: "pair",
+      indent: text.slice(start, begin),
+      rawKey: text.slice(begin, key.end),
+      keys: key.keys,
+      equals: text.slice(key.end, equals.lastIndex),
+      slot: slotOf(value),
+      rest: text.slice(end, at),
+      at: begin,
+    };
   }
 
   function lineEnd(from: number): number {

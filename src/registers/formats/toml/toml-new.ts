@@ -1,10 +1,10 @@
-import { renderFlow, type FlowStyle } from "../flow/edit-flow.ts";
+import { type FlowStyle, renderFlow } from "../flow/edit-flow.ts";
 import { slotOf } from "../flow/flow.ts";
 import { parseFlow } from "../flow/parse-flow.ts";
 import type { FormatJson, FormatMap } from "../format.ts";
 import { isMap } from "../format-json.ts";
 import { separatorLike } from "../lines/lines.ts";
-import { tomlFlow, type TomlLine, type TomlPair } from "./toml-lines.ts";
+import { type TomlLine, type TomlPair, tomlFlow } from "./toml-lines.ts";
 import { encodeTomlKey } from "./toml-scalar.ts";
 
 const oneLine = (eol: string): FlowStyle => ({ eol, unit: "    ", colon: " = ", lines: false, pad: " ", lastComma: false });
@@ -12,7 +12,11 @@ const oneLine = (eol: string): FlowStyle => ({ eol, unit: "    ", colon: " = ", 
 /** The line of a new pair, its `=` placed as its siblings have theirs. Maps in the value become inline tables. */
 export function newPair(keys: readonly string[], value: FormatJson, siblings: readonly TomlPair[], eol: string, indent: string): TomlLine {
   const rawKey = keys.map(encodeTomlKey).join(".");
-  const equals = separatorLike(siblings.slice(-20).map((line) => ({ key: line.rawKey, separator: line.equals })), rawKey, " = ");
+  const equals = separatorLike(
+    siblings.slice(-20).map((line) => ({ key: line.rawKey, separator: line.equals })),
+    rawKey,
+    " = ",
+  );
   const raw = renderFlow(value, "", oneLine(eol), tomlFlow);
   return { is: "pair", indent, rawKey, keys, equals, slot: slotOf(parseFlow(raw, 0, tomlFlow).value), rest: "", at: 0, eol };
 }
@@ -30,9 +34,14 @@ function isSection(value: FormatJson): value is FormatMap {
 export function newTable(keys: readonly string[], value: FormatMap, eol: string): readonly TomlLine[] {
   const pairs = Object.entries(value).filter(([, inner]) => !isSection(inner));
   const tables = Object.entries(value).filter(([, inner]) => isSection(inner));
-  const own = pairs.length > 0 || tables.length === 0 ? [newHeader(keys, false, eol), ...pairs.map(([key, inner]) => newPair([key], inner, [], eol, ""))] : [];
-  const blank: TomlLine = { is: "trivia", raw: "", eol };
-  return tables.reduce<readonly TomlLine[]>((lines, [key, inner]) => [...lines, ...(lines.length === 0 ? [] : [{ ...blank }]), ...newTable([...keys, key], inner as FormatMap, eol)], own);
+  const lines: TomlLine[] = [];
+  if (pairs.length > 0 || tables.length === 0) lines.push(newHeader(keys, false, eol));
+  for (const [key, inner] of pairs) lines.push(newPair([key], inner, [], eol, ""));
+  for (const [key, inner] of tables) {
+    if (lines.length > 0) lines.push({ is: "trivia", raw: "", eol });
+    lines.push(...newTable([...keys, key], inner as FormatMap, eol));
+  }
+  return lines;
 }
 
 /** The lines of new entries of an array of tables; maps in them become inline tables. */
@@ -44,4 +53,3 @@ export function newTables(keys: readonly string[], items: readonly FormatJson[],
     ...(isMap(item) ? Object.entries(item) : []).map(([key, inner]) => newPair([key], inner, [], eol, "")),
   ]);
 }
-

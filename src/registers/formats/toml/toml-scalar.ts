@@ -7,9 +7,9 @@ export function decodeTomlString(raw: string): string {
   const long = raw.startsWith('"""') || raw.startsWith("'''");
   const inner = long ? raw.slice(3, -3).replace(/^\r?\n/, "") : raw.slice(1, -1);
   if (raw.startsWith("'")) return inner;
-  return inner.replace(/\\(?:[ \t]*\r?\n[ \t\r\n]*|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)/gs, (escape) => {
-    const code = escape[1] ?? "";
-    if (escape.length > 3 && "uUx".includes(code)) return String.fromCodePoint(Number.parseInt(escape.slice(2), 16));
+  return inner.replace(/\\(?:[ \t]*\r?\n[ \t\r\n]*|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)/gs, (sequence) => {
+    const code = sequence[1] ?? "";
+    if (sequence.length > 3 && "uUx".includes(code)) return String.fromCodePoint(Number.parseInt(sequence.slice(2), 16));
     return simpleEscapes[code] ?? "";
   });
 }

@@ -1,8 +1,8 @@
 import type { FlowBox, FlowSlot, FlowValue } from "../flow/flow.ts";
 import type { FormatJson, FormatMap } from "../format.ts";
 import { isMap, mapOf } from "../format-json.ts";
-import { decodeTomlScalar, readTomlKey } from "./toml-scalar.ts";
 import type { TomlLine, TomlPair } from "./toml-lines.ts";
+import { decodeTomlScalar, readTomlKey } from "./toml-scalar.ts";
 
 /** Lines from a header to the next one; the first block of a text has no header. */
 export interface TomlBlock {

@@ -2,8 +2,17 @@ import { FormatError, type FormatJson, type FormatMap, type KeyPath } from "../f
 import { isList, isMap, mapOf } from "../format-json.ts";
 import { formatKeyPath } from "../key-path.ts";
 import { endOfLine, placeOf, splitMark } from "../text.ts";
-import { scalarText, type NodeKind, type TreeDocument } from "../tree.ts";
-import { decodeXml, encodeXmlAttribute, encodeXmlText, parseXmlNodes, writeXml, type XmlAttribute, type XmlElement, type XmlNode } from "./xml-nodes.ts";
+import { type NodeKind, scalarText, type TreeDocument } from "../tree.ts";
+import {
+  decodeXml,
+  encodeXmlAttribute,
+  encodeXmlText,
+  parseXmlNodes,
+  writeXml,
+  type XmlAttribute,
+  type XmlElement,
+  type XmlNode,
+} from "./xml-nodes.ts";
 
 /** The text, the elements of one name under a parent, one of them, or an attribute. */
 export type XmlSpot =
@@ -95,9 +104,14 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
   };
 
   const replaceElement = (element: XmlElement, value: FormatJson): void => {
-    const mixed = hasElements(element) && element.children.some((node) => (node.is === "text" || node.is === "cdata") && node.raw.trim() !== "");
+    const mixed =
+      hasElements(element) && element.children.some((node) => (node.is === "text" || node.is === "cdata") && node.raw.trim() !== "");
     if (mixed || (!isMap(value) && hasElements(element))) {
-      throw new FormatError(`<${element.name}> holds ${mixed ? "text mixed with elements" : "elements"}, and would lose them`, placeOf(body, element.at), "Name the child elements in the path, or edit this place by hand.");
+      throw new FormatError(
+        `<${element.name}> holds ${mixed ? "text mixed with elements" : "elements"}, and would lose them`,
+        placeOf(body, element.at),
+        "Name the child elements in the path, or edit this place by hand.",
+      );
     }
     if (!isMap(value)) {
       // An element with attributes and no text reads as the map of them, so an empty text may stand here already.
@@ -126,7 +140,7 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
     value(spot) {
       if (spot.is === "attribute") return decodeXml(spot.attribute.raw);
       if (spot.is === "elements") return valueOfAll(spot.elements);
-      return mapOf(nodes.flatMap((node) => (node.is === "element" ? [[node.name, valueOf(node)]] : [])));
+      return mapOf(nodes.flatMap((node) => (node.is === "element" ? [[node.name, elementJson(node)]] : [])));
     },
     child(spot, key) {
       if (spot.is === "attribute") return undefined;
@@ -161,14 +175,19 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
       values.forEach((item, i) => {
         const element = spot.elements[i];
         if (element === undefined) this.append(spot, item);
-        else if (JSON.stringify(valueOf(element)) !== JSON.stringify(item)) replaceElement(element, item);
+        else if (JSON.stringify(elementJson(element)) !== JSON.stringify(item)) replaceElement(element, item);
       });
       for (const element of spot.elements.slice(values.length)) removeElement(nodes, spot.parent, element);
     },
     insert(spot, key, value) {
       const parent = spot.is === "elements" ? spot.elements[0] : undefined;
       if (key.startsWith("@")) {
-        if (parent === undefined || typeof value !== "string") throw new FormatError(`${key}: an attribute holds a text and stands in an element`, nowhere, "Name the element before the attribute.");
+        if (parent === undefined || typeof value !== "string")
+          throw new FormatError(
+            `${key}: an attribute holds a text and stands in an element`,
+            nowhere,
+            "Name the element before the attribute.",
+          );
         return setAttribute(parent, key.slice(1), value);
       }
       if (parent === undefined) return insertRoot(key, value);
@@ -178,7 +197,8 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
       }
     },
     append(spot, value) {
-      if (spot.is !== "elements" || spot.parent === undefined) throw new FormatError("an XML text has one root element", nowhere, "Name the root element without an index.");
+      if (spot.is !== "elements" || spot.parent === undefined)
+        throw new FormatError("an XML text has one root element", nowhere, "Name the root element without an index.");
       const indent = indentOf(spot.parent);
       addChild(spot.parent, build(spot.elements[0]?.name ?? "", value, indent + unit), indent);
     },
@@ -192,7 +212,12 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
 
   function insertRoot(key: string, value: FormatJson): void {
     const root = nodes.find((node) => node.is === "element");
-    if (root !== undefined) throw new FormatError(`<${key}>: the root element of the text is <${root.name}>`, placeOf(body, root.at), "Begin the path with the name of the root element.");
+    if (root !== undefined)
+      throw new FormatError(
+        `<${key}>: the root element of the text is <${root.name}>`,
+        placeOf(body, root.at),
+        "Begin the path with the name of the root element.",
+      );
     if (isList(value)) throw new FormatError(`<${key}>: an XML text has one root element`, nowhere, "Set a map or a text.");
     const last = nodes[nodes.length - 1];
     if (last !== undefined && !(last.is === "text" && last.raw.endsWith("\n"))) nodes.push({ is: "text", raw: eol });
@@ -205,11 +230,13 @@ function hasElements(element: XmlElement): boolean {
 }
 
 function textOf(element: XmlElement): string {
-  return element.children.map((node) => (node.is === "text" ? decodeXml(node.raw) : node.is === "cdata" ? node.raw.replaceAll("\r\n", "\n") : "")).join("");
+  return element.children
+    .map((node) => (node.is === "text" ? decodeXml(node.raw) : node.is === "cdata" ? node.raw.replaceAll("\r\n", "\n") : ""))
+    .join("");
 }
 
 /** An element without child elements is its text; one with attributes and no text, or with child elements, is a map. */
-function valueOf(element: XmlElement): FormatJson {
+function elementJson(element: XmlElement): FormatJson {
   const text = textOf(element);
   const attributes = element.attributes.map(({ name, raw }) => [`@${name}`, decodeXml(raw)] as const);
   if (!hasElements(element)) return attributes.length === 0 || text.trim() !== "" ? text : mapOf(attributes);
@@ -220,12 +247,16 @@ function valueOf(element: XmlElement): FormatJson {
     if (group === undefined) groups.set(child.name, [child]);
     else group.push(child);
   }
-  return mapOf([...attributes, ...[...groups].map(([name, group]) => [name, valueOfAll(group)] as const), ...(text.trim() === "" ? [] : [["#text", text.trim()] as const])]);
+  return mapOf([
+    ...attributes,
+    ...[...groups].map(([name, group]) => [name, valueOfAll(group)] as const),
+    ...(text.trim() === "" ? [] : [["#text", text.trim()] as const]),
+  ]);
 }
 
 function valueOfAll(elements: readonly XmlElement[]): FormatJson {
   const [first, second] = elements;
-  return first !== undefined && second === undefined ? valueOf(first) : elements.map(valueOf);
+  return first !== undefined && second === undefined ? elementJson(first) : elements.map(elementJson);
 }
 
 function setAttribute(element: XmlElement, name: string, value: string): void {
@@ -237,7 +268,13 @@ function setAttribute(element: XmlElement, name: string, value: string): void {
   }
   const last = element.attributes[element.attributes.length - 1];
   const quote = last?.quote ?? '"';
-  element.attributes.push({ lead: last !== undefined && element.attributes.length > 1 ? last.lead : " ", name, equals: last?.equals ?? "=", quote, raw: encodeXmlAttribute(value, quote) });
+  element.attributes.push({
+    lead: last !== undefined && element.attributes.length > 1 ? last.lead : " ",
+    name,
+    equals: last?.equals ?? "=",
+    quote,
+    raw: encodeXmlAttribute(value, quote),
+  });
 }
 
 /** Takes an element out with the blanks before it; comments stay. A parent that has nothing left is written `<a/>` again. */
@@ -275,7 +312,12 @@ function firstClosed(nodes: readonly XmlNode[], attributes: boolean, except: Xml
 }
 
 function refuseName(name: string): void {
-  if (!nameRule.test(name)) throw new FormatError(`${JSON.stringify(name)} cannot be a name in XML`, nowhere, "Use letters, digits, `_`, `-`, `.` and `:`, and no digit first.");
+  if (!nameRule.test(name))
+    throw new FormatError(
+      `${JSON.stringify(name)} cannot be a name in XML`,
+      nowhere,
+      "Use letters, digits, `_`, `-`, `.` and `:`, and no digit first.",
+    );
 }
 
 /** The indent of the first child element that has one. */
@@ -291,7 +333,8 @@ function admitXml(value: FormatJson, path: KeyPath): FormatJson {
   const attribute = typeof path[path.length - 1] === "string" && (path[path.length - 1] as string).startsWith("@");
   const text = scalarText(value);
   if (text !== undefined) {
-    if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u.test(text)) throw fail("XML cannot hold a control character", "Set a text without it.");
+    if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u.test(text))
+      throw fail("XML cannot hold a control character", "Set a text without it.");
     return text;
   }
   if (value === null) throw fail("XML has no null", "Unset the path, or set an empty text.");
@@ -303,6 +346,10 @@ function admitXml(value: FormatJson, path: KeyPath): FormatJson {
     return items.length === 1 ? (items[0] as FormatJson) : items;
   }
   if (!isMap(value)) return value as FormatJson;
-  if (Object.hasOwn(value, "#text")) throw fail("text mixed with attributes or elements cannot be set as a map", "Set the text at the element, and attributes by paths that end in `.@name`.");
+  if (Object.hasOwn(value, "#text"))
+    throw fail(
+      "text mixed with attributes or elements cannot be set as a map",
+      "Set the text at the element, and attributes by paths that end in `.@name`.",
+    );
   return mapOf(Object.entries(value).map(([key, inner]) => [key, admitXml(inner, [...path, key])]));
 }

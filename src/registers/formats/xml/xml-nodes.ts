@@ -172,11 +172,16 @@ const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">",
 
 /** Raw text with the entities that every XML text has resolved; entities of its own document type stay as written. */
 export function decodeXml(raw: string): string {
-  return raw.replaceAll("\r\n", "\n").replace(/&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(\w+));/g, (entity, hex: string | undefined, decimal: string | undefined, named: string | undefined) => {
-    if (named !== undefined) return Object.hasOwn(entities, named) ? (entities[named] as string) : entity;
-    const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : entity;
-  });
+  return raw
+    .replaceAll("\r\n", "\n")
+    .replace(
+      /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(\w+));/g,
+      (entity, hex: string | undefined, decimal: string | undefined, named: string | undefined) => {
+        if (named !== undefined) return Object.hasOwn(entities, named) ? (entities[named] as string) : entity;
+        const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
+        return code <= 0x10ffff ? String.fromCodePoint(code) : entity;
+      },
+    );
 }
 
 /** Text between tags. A `>` stays as it is but in `]]>`, which only the end of a section may be. */
@@ -186,6 +191,9 @@ export function encodeXmlText(text: string, eol: string): string {
 
 /** Text between the quotes of an attribute, whose line ends and tabs a reader would else turn into blanks. */
 export function encodeXmlAttribute(text: string, quote: string): string {
-  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replace(/[\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`);
+  const escaped = text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replace(/[\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`);
   return quote === "'" ? escaped.replaceAll("'", "&apos;") : escaped.replaceAll('"', "&quot;");
 }

@@ -3,9 +3,34 @@ import type { FormatError, FormatJson } from "../format.ts";
 import { isList as isJsonList, isMap as isJsonMap, mapOf } from "../format-json.ts";
 import { errorAt, placeOf, splitMark } from "../text.ts";
 import type { NodeKind, TreeDocument } from "../tree.ts";
-import { columnOf, endOfNode, endOfPair, isEmptyNode, itemTokens, keyOf, lineEndOf, lineStartOf, markEnd, parseYamlSource, startOfPair, yamlJson, yamlStyleOf, type YamlSource } from "./yaml-source.ts";
-import { indentLines, yamlEntry, yamlFlow, yamlItem, yamlKey, yamlLines, yamlValue, type YamlQuoting, type YamlStyle } from "./yaml-scalar.ts";
-import { linesBehind, splice, withoutEntry, type Splice } from "./yaml-splice.ts";
+import {
+  indentLines,
+  type YamlQuoting,
+  type YamlStyle,
+  yamlEntry,
+  yamlFlow,
+  yamlItem,
+  yamlKey,
+  yamlLines,
+  yamlValue,
+} from "./yaml-scalar.ts";
+import {
+  columnOf,
+  endOfNode,
+  endOfPair,
+  isEmptyNode,
+  itemTokens,
+  keyOf,
+  lineEndOf,
+  lineStartOf,
+  markEnd,
+  parseYamlSource,
+  startOfPair,
+  type YamlSource,
+  yamlJson,
+  yamlStyleOf,
+} from "./yaml-source.ts";
+import { linesBehind, type Splice, splice, withoutEntry } from "./yaml-splice.ts";
 
 /** Where a value stands: behind the `:` or `-` at `head`, in a text whose entry begins at `column`. */
 export interface YamlSpot {
@@ -51,7 +76,12 @@ export function parseYaml(text: string): TreeDocument<YamlSpot> {
 
   const editable = (spot: YamlSpot): void => {
     if (spot.alias !== undefined) {
-      throw errorAt(source.body, spot.alias.range?.[0] ?? 0, "the path leads through an alias, and an edit there would change what the anchor means elsewhere", "Edit the place of the anchor, or replace the alias as a whole.");
+      throw errorAt(
+        source.body,
+        spot.alias.range?.[0] ?? 0,
+        "the path leads through an alias, and an edit there would change what the anchor means elsewhere",
+        "Edit the place of the anchor, or replace the alias as a whole.",
+      );
     }
   };
 
@@ -122,7 +152,15 @@ function spotsOfList({ body }: YamlSource, list: YAMLSeq, inFlow: boolean, alias
   return list.items.map((item, i) => {
     const start = tokens[i]?.start ?? [];
     const head = Math.max(markEnd(start, "seq-item-ind"), markEnd(start, "anchor"), markEnd(start, "tag"));
-    return { node: item as Node | null, head: flow ? ((item as Node | null)?.range?.[0] ?? 0) : head, column, flow, inList: true, alias, pair: undefined };
+    return {
+      node: item as Node | null,
+      head: flow ? ((item as Node | null)?.range?.[0] ?? 0) : head,
+      column,
+      flow,
+      inList: true,
+      alias,
+      pair: undefined,
+    };
   });
 }
 
@@ -141,11 +179,17 @@ function replaced(source: YamlSource, style: YamlStyle, spot: YamlSpot, value: F
   const range = isEmptyNode(node) ? undefined : node?.range;
   if (spot.flow) {
     const [start, end] = range ?? [head, head];
-    return { start, end, text: gap(start) + yamlFlow(value, style, quoting) };
+    return { start, end, text: gap(start) + yamlFlow(value, style, quoting, quotingOf(spot.pair?.key)) };
   }
   const flowOld = isCollection(node) && node.flow === true && node.items.length > 0 && isContainer(value);
-  const old = node === null || range === undefined || range === null ? { start: head, end: head } : { start: range[0], end: endOfNode(body, node) };
-  const piece = spot.inList && isContainer(value) && !isEmpty(value) ? itemPiece(value, style) : flowOld ? { head: yamlFlow(value, style), lines: [] } : yamlValue(value, style, quoting);
+  const old =
+    node === null || range === undefined || range === null ? { start: head, end: head } : { start: range[0], end: endOfNode(body, node) };
+  const piece =
+    spot.inList && isContainer(value) && !isEmpty(value)
+      ? itemPiece(value, style)
+      : flowOld
+        ? { head: yamlFlow(value, style), lines: [] }
+        : yamlValue(value, style, quoting);
   const oneLine = !body.slice(head, old.end).includes("\n");
   // The short way: a value of one line for a value of one line leaves all around it as it is.
   if (oneLine && piece.lines.length === 0) return { start: old.start, end: old.end, text: gap(old.start) + piece.head };
@@ -154,7 +198,10 @@ function replaced(source: YamlSource, style: YamlStyle, spot: YamlSpot, value: F
   const comment = rest.startsWith("#") ? ` ${rest}` : "";
   const end = oneLine ? lineEndOf(body, old.end) : old.end;
   const lines = indentLines(piece.lines, spot.column);
-  const text = spot.inList && piece.head !== "" && comment !== "" && isContainer(value) ? [comment, " ".repeat(spot.column + 2) + piece.head, ...lines] : [(piece.head === "" ? "" : ` ${piece.head}`) + comment, ...lines];
+  const text =
+    spot.inList && piece.head !== "" && comment !== "" && isContainer(value)
+      ? [comment, " ".repeat(spot.column + 2) + piece.head, ...lines]
+      : [(piece.head === "" ? "" : ` ${piece.head}`) + comment, ...lines];
   return { start: head, end, text: text.join(style.eol) };
 }
 
@@ -174,8 +221,18 @@ function itemPiece(value: FormatJson, style: YamlStyle): { readonly head: string
 /** A tag such as `!vault` gives the value a meaning that a new value may not have. */
 function refuseTagged(body: string, node: Node | null): void {
   const tag = node !== null && "tag" in node ? node.tag : undefined;
-  const written = node !== null && tag !== undefined && node.srcToken !== undefined && /![^\s]*[ \t]*(?:&\S+[ \t]*)?$/.test(body.slice(lineStartOf(body, node.range?.[0] ?? 0), node.range?.[0] ?? 0));
-  if (written) throw errorAt(body, node.range?.[0] ?? 0, `the value has the tag ${String(tag)}, and what a new value means under it is not known`, "Take the tag away by hand, or edit the value by hand.");
+  const written =
+    node !== null &&
+    tag !== undefined &&
+    node.srcToken !== undefined &&
+    /![^\s]*[ \t]*(?:&\S+[ \t]*)?$/.test(body.slice(lineStartOf(body, node.range?.[0] ?? 0), node.range?.[0] ?? 0));
+  if (written)
+    throw errorAt(
+      body,
+      node.range?.[0] ?? 0,
+      `the value has the tag ${String(tag)}, and what a new value means under it is not known`,
+      "Take the tag away by hand, or edit the value by hand.",
+    );
 }
 
 /** Puts a value at the top of a text that has none, or only `{}`, `[]` or `null`. */
@@ -187,7 +244,8 @@ function atTop({ body, contents }: YamlSource, style: YamlStyle, value: FormatJs
 
 function inBlock({ body }: YamlSource, style: YamlStyle, box: YAMLMap | YAMLSeq, value: FormatJson, key?: string): Splice {
   const first = box.items[0];
-  if (key === undefined) return linesBehind(body, endOfNode(body, box), indentLines(yamlItem(value, style), columnOf(body, box.range?.[0] ?? 0)), style.eol);
+  if (key === undefined)
+    return linesBehind(body, endOfNode(body, box), indentLines(yamlItem(value, style), columnOf(body, box.range?.[0] ?? 0)), style.eol);
   const start = isPair(first) ? startOfPair(first) : 0;
   if (body[start] === "?") throw explicitKey(body, start);
   const lines = indentLines(yamlEntry(yamlKey(key, style, siblingKeys(box)), value, style), columnOf(body, start));
@@ -213,7 +271,8 @@ function inFlow({ body }: YamlSource, style: YamlStyle, box: YAMLMap | YAMLSeq, 
   const ownLine = body.slice(lineStart, start).trim() === "";
   const lead = ownLine ? style.eol + body.slice(lineStart, start) : " ";
   const keys = siblingKeys(box);
-  const entry = key === undefined ? yamlFlow(value, style, "plain", keys) : `${yamlKey(key, style, keys)}: ${yamlFlow(value, style, "plain", keys)}`;
+  const entry =
+    key === undefined ? yamlFlow(value, style, "plain", keys) : `${yamlKey(key, style, keys)}: ${yamlFlow(value, style, "plain", keys)}`;
   const comma = /^[ \t\r\n]*,/.exec(body.slice(end, box.range?.[1] ?? end))?.[0];
   if (comma !== undefined) return { start: end + comma.length, end: end + comma.length, text: `${lead}${entry},` };
   return { start: end, end, text: `,${lead}${entry}` };
@@ -248,6 +307,9 @@ function boundsOf(body: string, box: YAMLMap | YAMLSeq, item: unknown, i: number
   const node = (isPair(item) ? item.key : item) as Node | null;
   const marks = isSeq(box) ? itemTokens(box)[i]?.start : undefined;
   const dash = marks?.find(({ type }) => type === "seq-item-ind");
-  const end = Math.max(isPair(item) ? endOfPair(body, item) : node === null || isEmptyNode(node) ? 0 : endOfNode(body, node), dash === undefined ? 0 : dash.offset + 1);
+  const end = Math.max(
+    isPair(item) ? endOfPair(body, item) : node === null || isEmptyNode(node) ? 0 : endOfNode(body, node),
+    dash === undefined ? 0 : dash.offset + 1,
+  );
   return [dash?.offset ?? (isPair(item) ? startOfPair(item) : (node?.range?.[0] ?? 0)), end];
 }

@@ -37,7 +37,10 @@ function plainIsSafe(text: string): boolean {
 
 function doubleQuoted(text: string): string {
   // Lone halves of surrogate pairs are escaped by JSON.stringify already, whole pairs must stay.
-  return JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function singleIsSafe(text: string): boolean {
@@ -113,7 +116,10 @@ export function yamlKey(key: string, style: YamlStyle, quoting: YamlQuoting = "p
 /** A value in the flow style, on one line. */
 export function yamlFlow(value: FormatJson, style: YamlStyle, quoting: YamlQuoting = "plain", keyQuoting: YamlQuoting = "plain"): string {
   if (isList(value)) return `[${value.map((item) => yamlFlow(item, style)).join(", ")}]`;
-  if (isMap(value)) return `{${Object.entries(value).map(([key, inner]) => `${yamlKey(key, style, keyQuoting)}: ${yamlFlow(inner, style)}`).join(", ")}}`;
+  if (isMap(value))
+    return `{${Object.entries(value)
+      .map(([key, inner]) => `${yamlKey(key, style, keyQuoting)}: ${yamlFlow(inner, style)}`)
+      .join(", ")}}`;
   return yamlScalar(value, style, quoting);
 }
 

@@ -1,4 +1,19 @@
-import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, parseAllDocuments, visit, type CST, type Document, type Node, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
+import {
+  type CST,
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  visit,
+  type YAMLMap,
+  type YAMLSeq,
+} from "yaml";
 import { FormatError, type FormatJson } from "../format.ts";
 import { mapOf } from "../format-json.ts";
 import { duplicateKey, endOfLine, errorAt } from "../text.ts";
@@ -23,17 +38,28 @@ export function parseYamlSource(body: string): YamlSource {
     if (error === undefined) continue;
     const place = error.linePos?.[0];
     if (place === undefined) throw errorAt(body, error.pos[0], error.message, mendText);
-    throw new FormatError(`line ${place.line}: ${error.message.split(" at line ")[0] ?? error.message}`, { line: place.line, column: place.col }, mendText);
+    throw new FormatError(
+      `line ${place.line}: ${error.message.split(" at line ")[0] ?? error.message}`,
+      { line: place.line, column: place.col },
+      mendText,
+    );
   }
   const [document, second] = documents;
-  if (second !== undefined) throw errorAt(body, second.range[0], "a second YAML document begins here", "Only texts of one document can be edited: split the file.");
+  if (second !== undefined)
+    throw errorAt(body, second.range[0], "a second YAML document begins here", "Only texts of one document can be edited: split the file.");
   if (document === undefined) return { body, document: undefined, contents: null };
   // An alias without its anchor is no error to the library before somebody reads it; anchors stand before their aliases.
   const anchors = new Set<string>();
   visit(document, {
     Node(_, node) {
       if (isAlias(node)) {
-        if (!anchors.has(node.source)) throw errorAt(body, node.range?.[0] ?? 0, `the alias *${node.source} has no anchor before it`, "Keep the anchor as long as an alias names it.");
+        if (!anchors.has(node.source))
+          throw errorAt(
+            body,
+            node.range?.[0] ?? 0,
+            `the alias *${node.source} has no anchor before it`,
+            "Keep the anchor as long as an alias names it.",
+          );
       } else if ("anchor" in node && node.anchor !== undefined) anchors.add(node.anchor as string);
       if (isMap(node)) refuseDuplicates(node);
     },
@@ -41,13 +67,13 @@ export function parseYamlSource(body: string): YamlSource {
   return { body, document: document as Document.Parsed, contents: document.contents };
 
   function refuseDuplicates(map: YAMLMap): void {
-      const seen = new Set<string>();
-      for (const pair of map.items) {
-        const key = keyOf(pair);
-        if (key === undefined) continue;
-        if (seen.has(key)) throw duplicateKey(body, (pair.key as Node).range?.[0] ?? 0, key);
-        seen.add(key);
-      }
+    const seen = new Set<string>();
+    for (const pair of map.items) {
+      const key = keyOf(pair);
+      if (key === undefined) continue;
+      if (seen.has(key)) throw duplicateKey(body, (pair.key as Node).range?.[0] ?? 0, key);
+      seen.add(key);
+    }
   }
 }
 
@@ -68,7 +94,10 @@ export function yamlJson({ document, body }: YamlSource, node: Node | null): For
     if (count > mostValues || depth > 500) throw errorAt(body, 0, "the aliases of the text grow beyond all measure", mendText);
     if (isAlias(one)) return read(document === undefined ? null : one.resolve(document), depth + 1);
     if (isMap(one)) return mapOf(one.items.map((pair) => [keyOf(pair) ?? String(pair.key), read(pair.value, depth + 1)]));
-    if (isSeq(one)) return one.items.map((item) => (isPair(item) ? mapOf([[keyOf(item) ?? String(item.key), read(item.value, depth + 1)]]) : read(item, depth + 1)));
+    if (isSeq(one))
+      return one.items.map((item) =>
+        isPair(item) ? mapOf([[keyOf(item) ?? String(item.key), read(item.value, depth + 1)]]) : read(item, depth + 1),
+      );
     if (!isScalar(one)) return null;
     const { value } = one;
     if (value === null || value === undefined) return null;
@@ -118,7 +147,12 @@ export function endOfPair(body: string, pair: Pair): number {
   const key = pair.key as Node | null;
   const end = value === null || isEmptyNode(value) ? 0 : endOfNode(body, value);
   const tokens = pair.srcToken?.sep ?? [];
-  const marks = Math.max(0, ...tokens.filter(({ type }) => type !== "space" && type !== "newline" && type !== "comment").map(({ offset, source }) => offset + source.length));
+  const marks = Math.max(
+    0,
+    ...tokens
+      .filter(({ type }) => type !== "space" && type !== "newline" && type !== "comment")
+      .map(({ offset, source }) => offset + source.length),
+  );
   return Math.max(end, marks, key?.range?.[1] ?? 0);
 }
 
@@ -155,7 +189,8 @@ export function yamlStyleOf({ body, document }: YamlSource): YamlStyle {
       const first = isCollection(value) && value.flow !== true ? value.items[0] : undefined;
       const column = columnOf(body, (key as Node).range?.[0] ?? 0);
       if (isPair(first) && unit === undefined) unit = columnOf(body, startOfPair(first)) - column;
-      if (isSeq(value) && value.flow !== true && listUnit === undefined && value.items.length > 0) listUnit = columnOf(body, value.range?.[0] ?? 0) - column;
+      if (isSeq(value) && value.flow !== true && listUnit === undefined && value.items.length > 0)
+        listUnit = columnOf(body, value.range?.[0] ?? 0) - column;
     }
   };
   if (document !== undefined)

@@ -5,12 +5,12 @@ import { pathGoals } from "./path-goals.ts";
 import { receipt, receiptGoals } from "./receipt.ts";
 import { textGoals } from "./text-goals.ts";
 
-export { type ConfigWant, type KeyEdit, keyPathProblem } from "./config-goal.ts";
+export { type KeyEdit, keyPathProblem } from "./config-goal.ts";
 export { type Edit, FormatError, flattenSet, formatKeyPath, formatName, formatNames, type KeyPath, parseKeyPath } from "./formats/index.ts";
 export { path, pathRegister } from "./path.ts";
-export type { AbsentWant, AttributesWant, SweptWant, WholeFileWant } from "./path-goals.ts";
-export type { DirectoryState, FileState, PathState, SymlinkState } from "./path-state.ts";
-export { type CommandData, type Guards, isDebt, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "./receipt.ts";
+export type { AbsentWant, SweptWant } from "./path-goals.ts";
+export type { PathState } from "./path-state.ts";
+export { type CommandData, type Guards, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "./receipt.ts";
 export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */

@@ -43,9 +43,6 @@ export type OtherState = { readonly is: "other"; readonly what: string };
 /** Extended attributes by name, values in hex. */
 export type Xattrs = { readonly [name: string]: string };
 
-/** The `about` of a path that is to be a second name of a file. */
-export type HardLinkAbout = { readonly hardLinkOf: string };
-
 export const absent: AbsentState = { is: "absent" };
 
 /** A kind of thing with its article, for messages. */

@@ -183,9 +183,12 @@ function isTorn(found: PathState, before: PathState, after: PathState, manner: M
   if (before.is === after.is) {
     if (found.is !== before.is) return false;
     const ends = [before, after] as readonly Attributed[];
-    const mixed = (["mode", "owner", "group"] as const).every((name) =>
-      ends.some((end) => end[name] === undefined || end[name] === (found as Attributed)[name]),
-    );
+    const has = found as Attributed;
+    // A change of owner takes setuid and setgid away; the mode is set after it.
+    const cleared = (mode: string): string => formatMode(Number.parseInt(mode, 8) & ~0o6000);
+    const mixed =
+      ends.some(({ mode }) => mode === undefined || mode === has.mode || cleared(mode) === has.mode) &&
+      (["owner", "group"] as const).every((name) => ends.some((end) => end[name] === undefined || end[name] === has[name]));
     if (!mixed || found.is === "directory") return mixed && found.is === "directory";
     if (found.is !== "file") return false;
     return (
@@ -196,8 +199,9 @@ function isTorn(found: PathState, before: PathState, after: PathState, manner: M
   if (found.is === "absent") return before.is === "directory" || after.is === "directory";
   if (found.is !== "directory") return false;
   const made = before.is === "directory" ? before : after.is === "directory" ? after : undefined;
-  // makeDirectory gives the directory its mode when it makes it or last of all: until then only its owner may come in.
-  return made !== undefined && (found.mode === "0700" || found.mode === made.mode);
+  // A directory is made as its maker's own, less open than wanted where the umask says so, and with its parent's setgid bit.
+  const open = Number.parseInt(made?.mode ?? "0755", 8) | 0o7000;
+  return made !== undefined && (Number.parseInt(found.mode ?? "0", 8) & ~open) === 0;
 }
 
 const mayReplace = "Set `replace: true` on the resource to let it take the place of what stands there.";

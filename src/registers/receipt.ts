@@ -98,11 +98,6 @@ export const receipt: RegisterKind<ReceiptState> = {
   tentative: (register) => asksWorld(aboutOf(register).guards),
 };
 
-/** Whether a register is a debt: revert folds it anew in place of undoing it. */
-export function isDebt(register: Register): boolean {
-  return register.kind === "receipt" && aboutOf(register).run_when !== undefined;
-}
-
 /** A command's register. */
 export function receiptRegister(stack: string, address: string, about: ReceiptAbout): Register {
   return { kind: "receipt", key: `${stack}/${address}`, about };
@@ -123,13 +118,15 @@ export const ran: Goal = {
 /** The goals of receipts. */
 export const receiptGoals: readonly Goal[] = [ran];
 
-/** What a predicted state may leave out and a reading has: both must give one digest, or the command would be due twice. */
-const settledLater: ReadonlySet<string> = new Set(["owner", "group", "links", "xattrs", "hardLinkOf"]);
+/** What a prediction may leave out and a reading has: both must give one digest, or the command would be due twice. */
+const readOnly: ReadonlySet<string> = new Set(["owner", "group", "links", "xattrs", "held"]);
 
 function stateDigest(id: RegisterId, view: View): string {
   const state: State = view.state(id);
-  const kept = id.startsWith("path:") ? Object.fromEntries(Object.entries(state).filter(([name]) => !settledLater.has(name))) : state;
-  return sha256(canonicalJson(kept)).slice(0, 16);
+  // Of a second name nothing else is predicted: its file has its own register.
+  const isSecondName = typeof state.hardLinkOf === "string" && state.hardLinkOf !== "none";
+  const kept = Object.entries(state).filter(([name]) => (isSecondName ? name === "is" || name === "hardLinkOf" : !readOnly.has(name)));
+  return sha256(canonicalJson(Object.fromEntries(kept))).slice(0, 16);
 }
 
 function aboutOf(register: Register): ReceiptAbout {

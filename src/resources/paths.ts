@@ -54,8 +54,11 @@ export function missingParents(key: string, world: World): readonly Setting[] {
 
 /** Whether removing a whole tree there could only be a mistake; says why. */
 export function protectedPath(key: string, world: World): string | undefined {
-  if (key === "/") return "it is the root of the file system";
-  if (systemFolders.has(key)) return "it is a folder of the system itself";
+  const root = world.target("/");
+  if (key === "/" || key === root) return "it is the root of the file system";
+  // Under --root the folders of that system count, too.
+  if (systemFolders.has(key) || (key.startsWith(`${root}/`) && systemFolders.has(key.slice(root.length))))
+    return "it is a folder of the system itself";
   const contains = (inner: string): boolean => inner === key || inner.startsWith(`${key}/`);
   if (contains(world.target("~/").replace(/\/+$/, ""))) return "it is or contains the home folder of the user";
   if (contains(world.target("."))) return "it is or contains the working folder";

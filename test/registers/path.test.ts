@@ -98,11 +98,16 @@ describe("the kind path", () => {
     expect(path.torn?.({ ...before, content: emptyDigest }, before, after, {})).toBe(false);
     expect(path.torn?.({ is: "absent" }, before, after, {})).toBe(false);
     expect(
-      path.torn?.({ is: "directory", mode: "0700", owner: "root", group: "root" }, { is: "absent" }, { is: "directory", mode: "2775" }, {}),
+      path.torn?.(
+        { ...before, owner: "www-data", mode: "0755" },
+        { ...before, mode: "4755" },
+        { ...before, mode: "4755", owner: "www-data" },
+        {},
+      ),
     ).toBe(true);
-    expect(
-      path.torn?.({ is: "directory", mode: "0755", owner: "root", group: "root" }, { is: "absent" }, { is: "directory", mode: "2775" }, {}),
-    ).toBe(false);
+    const made = (mode: string): boolean | undefined =>
+      path.torn?.({ is: "directory", mode, owner: "me", group: "me" }, { is: "absent" }, { is: "directory", mode: "0775" }, {});
+    expect([made("0755"), made("2755"), made("0700"), made("0777")]).toEqual([true, true, true, false]);
   });
 
   test("what was written in place may hold anything, where the engine says that it was", () => {

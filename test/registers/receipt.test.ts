@@ -9,7 +9,7 @@ import {
   SystemFault,
   type View,
 } from "../../src/core/index.ts";
-import { goals, isDebt, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "../../src/registers/index.ts";
+import { goals, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "../../src/registers/index.ts";
 import { matches } from "../resources/fold.ts";
 import { type Answers, Disk, MemoryContents, readerOn } from "../resources/world.ts";
 
@@ -92,7 +92,6 @@ describe("the kind receipt", () => {
     const world = register({ guards: { once: true, creates: ["/a"] } });
     expect([receipt.evidence?.(journal), receipt.tentative?.(journal)]).toEqual(["journal", false]);
     expect([receipt.evidence?.(world), receipt.tentative?.(world)]).toEqual(["world", true]);
-    expect([isDebt(journal), isDebt(register({ run_when: [file] }))]).toEqual([false, true]);
   });
 
   describe("one that watches", () => {
@@ -117,6 +116,11 @@ describe("the kind receipt", () => {
     test("a prediction and a reading of one file are the same to it", () => {
       const predicted = ran.converge({ is: "watching", watched: {} } as State, want, view({ is: "file", content: "c", mode: "0644" }, 1));
       expect(ran.converge(predicted, want, view({ ...content, group: "root", links: 2 }, 1))).toEqual(predicted);
+    });
+
+    test("so are a hard link that is planned and one that is read", () => {
+      const planned = ran.converge({ is: "watching", watched: {} } as State, want, view({ is: "file", hardLinkOf: "/etc/b" }, 1));
+      expect(ran.converge(planned, want, view({ ...content, links: 2, hardLinkOf: "/etc/b" }, 1))).toEqual(planned);
     });
 
     test("another guard holds it back, and a run that made that guard true reads as done", async () => {

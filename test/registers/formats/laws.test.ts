@@ -134,6 +134,7 @@ describe.each(readdirSync(samples))("%s", (file) => {
     ["with CRLF", whole.replaceAll("\r\n", "\n").replaceAll("\n", "\r\n")],
     ["with a byte order mark", `\uFEFF${whole}`],
     ["without a last newline", whole.trimEnd()],
+    ["with CRLF and without a last newline", whole.trimEnd().replaceAll("\r\n", "\n").replaceAll("\n", "\r\n")],
   ];
 
   describe.each(variants)("%s", (_, text) => {

@@ -28,7 +28,7 @@ const samples: readonly PathState[] = [
 ];
 
 function freshReader(): SystemReader {
-  return new SystemReader(system, contents, { receipt: () => undefined, hidden: new Set(), mayAsk: false });
+  return new SystemReader(system, contents, { receipt: () => undefined, hidden: [], mayAsk: false });
 }
 
 /** Reads as a new process would, which remembers no earlier look. */

@@ -61,9 +61,12 @@ export class Evaluator {
     let open = false;
     for (const entry of node.entries) {
       const value = this.value(entry.value, scope);
-      const key = mayHoldExpression(entry.key) ? this.#text({ is: "scalar", value: entry.key, start: entry.keyStart, end: entry.keyEnd }, scope) : entry.key;
+      const key = mayHoldExpression(entry.key)
+        ? this.#text({ is: "scalar", value: entry.key, start: entry.keyStart, end: entry.keyEnd }, scope)
+        : entry.key;
       if (value === unknown || key === unknown) open = true;
-      else if (typeof key === "object") this.#fault("wrong-key", "a key must be a text", "the expression must give a text, a number or a boolean", entry.keyStart);
+      else if (typeof key === "object")
+        this.#fault("wrong-key", "a key must be a text", "the expression must give a text, a number or a boolean", entry.keyStart);
       else if (Object.hasOwn(map, String(key))) {
         open = true;
         this.#fault("duplicate-key", "duplicate key", `\`${String(key)}\` stands here twice, once made by an expression`, entry.keyStart);
@@ -77,7 +80,8 @@ export class Evaluator {
     const parts = this.#split(node, text);
     if (parts === undefined) return unknown;
     const [only] = parts;
-    if (parts.length === 1 && only !== undefined) return "literal" in only ? only.literal : this.#expression(only.expression, only.offset, node, scope);
+    if (parts.length === 1 && only !== undefined)
+      return "literal" in only ? only.literal : this.#expression(only.expression, only.offset, node, scope);
     let whole = "";
     let open = false;
     for (const part of parts) {
@@ -88,7 +92,12 @@ export class Evaluator {
         else if (typeof value === "object") {
           open = true;
           const what = value === null ? "null" : Array.isArray(value) ? "a list" : "a map";
-          this.#fault("wrong-type", "wrong type", `${what} cannot stand within a text; a value that is nothing but one expression keeps its type`, this.#offset(node, part.offset - 3));
+          this.#fault(
+            "wrong-type",
+            "wrong type",
+            `${what} cannot stand within a text; a value that is nothing but one expression keeps its type`,
+            this.#offset(node, part.offset - 3),
+          );
         } else whole += String(value);
       }
     }
@@ -98,7 +107,13 @@ export class Evaluator {
   #split(node: ScalarNode, text: string): readonly Part[] | undefined {
     if (this.#parts.has(node)) return this.#parts.get(node);
     const scanned = scan(text);
-    if (!scanned.ok) this.#fault("expression-syntax", "not an expression", "this ${{ has no }} (write $${{ for a literal ${{)", this.#offset(node, scanned.offset));
+    if (!scanned.ok)
+      this.#fault(
+        "expression-syntax",
+        "not an expression",
+        `this \${{ has no }} (write $\${{ for a literal \${{)`,
+        this.#offset(node, scanned.offset),
+      );
     const parts = scanned.ok ? scanned.parts : undefined;
     this.#parts.set(node, parts);
     return parts;

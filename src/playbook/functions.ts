@@ -48,13 +48,15 @@ export function fromCel(value: unknown): Json {
   const name = (value as object | undefined)?.constructor?.name;
   if (name === "Optional") throw new Error("the result may be absent: end with .orValue(…)");
   if (name === "UnsignedInteger") return fromCel(BigInt((value as { value: bigint | number }).value));
-  if (isObject(value) && (name === "Object" || name === undefined)) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, fromCel(one)]));
+  if (isObject(value) && (name === "Object" || name === undefined))
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, fromCel(one)]));
   throw new Error(`the result (${name ?? typeof value}) has no place in a playbook`);
 }
 
 const str = (value: CelValue | undefined): string => value as string;
 const list = (value: CelValue | undefined): readonly CelValue[] => value as readonly CelValue[];
-const text = (value: CelValue): string => JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? Number(one) : one)) ?? "null";
+const text = (value: CelValue): string =>
+  JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? Number(one) : one)) ?? "null";
 
 /** Order of a list: numbers by size, texts by code units. Throws where the list is mixed. */
 function compare(a: CelValue, b: CelValue): number {
@@ -73,22 +75,62 @@ export const expressionFunctions: readonly ExpressionFunction[] = [
   { forms: ["lower(string): string", "string.lower(): string"], about: "A text in small letters.", run: (_, a) => str(a).toLowerCase() },
   { forms: ["upper(string): string", "string.upper(): string"], about: "A text in capital letters.", run: (_, a) => str(a).toUpperCase() },
   { forms: ["trim(string): string"], about: "A text without blanks at its ends; also x.trim().", run: (_, a) => str(a).trim() },
-  { forms: ["split(string, string): list<string>"], about: "The parts of a text between a separator; also x.split(s).", run: (_, a, b) => str(a).split(str(b)) },
+  {
+    forms: ["split(string, string): list<string>"],
+    about: "The parts of a text between a separator; also x.split(s).",
+    run: (_, a, b) => str(a).split(str(b)),
+  },
   {
     forms: ["join(list, string): string", "list.join(string): string"],
     about: "The items of a list as one text, with a separator between them.",
-    run: (_, a, b) => list(a).map((item) => (typeof item === "object" ? text(item) : String(item))).join(str(b)),
+    run: (_, a, b) =>
+      list(a)
+        .map((item) => (typeof item === "object" ? text(item) : String(item)))
+        .join(str(b)),
   },
-  { forms: ["replace(string, string, string): string", "string.replace(string, string): string"], about: "A text with every occurrence of one text replaced by another.", run: (_, a, b, c) => str(a).replaceAll(str(b), () => str(c)) },
-  { forms: ["string.regex(string): bool", "matches(string, string): bool"], about: "Whether a text holds a match of a pattern (RE2, time linear in the text); x.matches(p) is the same.", needs: "linearTest", run: (helpers, a, b) => helpers.linearTest(str(b), str(a)) },
+  {
+    forms: ["replace(string, string, string): string", "string.replace(string, string): string"],
+    about: "A text with every occurrence of one text replaced by another.",
+    run: (_, a, b, c) => str(a).replaceAll(str(b), () => str(c)),
+  },
+  {
+    forms: ["string.regex(string): bool", "matches(string, string): bool"],
+    about: "Whether a text holds a match of a pattern (RE2, time linear in the text); x.matches(p) is the same.",
+    needs: "linearTest",
+    run: (helpers, a, b) => helpers.linearTest(str(b), str(a)),
+  },
   { forms: ["keys(map): list"], about: "The keys of a map, sorted.", run: (_, a) => Object.keys(a as object).sort() },
-  { forms: ["values(map): list"], about: "The values of a map, in the order of its sorted keys.", run: (_, a) => Object.entries(a as object).sort(([one], [other]) => compare(one, other)).map(([, value]) => value as CelValue) },
-  { forms: ["sort(list): list", "list.sort(): list"], about: "A list of texts or of numbers, sorted.", run: (_, a) => [...list(a)].sort(compare) },
-  { forms: ["unique(list): list", "list.unique(): list"], about: "A list without what already came before.", run: (_, a) => [...new Map(list(a).map((item) => [text(item), item])).values()] },
-  { forms: ["flatten(list): list", "list.flatten(): list"], about: "A list of lists as one list (one level).", run: (_, a) => list(a).flatMap((item) => (Array.isArray(item) ? (item as CelValue[]) : [item])) },
+  {
+    forms: ["values(map): list"],
+    about: "The values of a map, in the order of its sorted keys.",
+    run: (_, a) =>
+      Object.entries(a as object)
+        .sort(([one], [other]) => compare(one, other))
+        .map(([, value]) => value as CelValue),
+  },
+  {
+    forms: ["sort(list): list", "list.sort(): list"],
+    about: "A list of texts or of numbers, sorted.",
+    run: (_, a) => [...list(a)].sort(compare),
+  },
+  {
+    forms: ["unique(list): list", "list.unique(): list"],
+    about: "A list without what already came before.",
+    run: (_, a) => [...new Map(list(a).map((item) => [text(item), item])).values()],
+  },
+  {
+    forms: ["flatten(list): list", "list.flatten(): list"],
+    about: "A list of lists as one list (one level).",
+    run: (_, a) => list(a).flatMap((item) => (Array.isArray(item) ? (item as CelValue[]) : [item])),
+  },
   { forms: ["toJson(dyn): string"], about: "A value as JSON text.", run: (_, a) => JSON.stringify(fromCel(a)) },
   { forms: ["fromJson(string): dyn"], about: "The value of a JSON text.", run: (_, a) => toCel(JSON.parse(str(a)) as Json) },
-  { forms: ["toYaml(dyn): string"], about: "A value as YAML text, with a newline at the end.", needs: "toYaml", run: (helpers, a) => helpers.toYaml(fromCel(a)) },
+  {
+    forms: ["toYaml(dyn): string"],
+    about: "A value as YAML text, with a newline at the end.",
+    needs: "toYaml",
+    run: (helpers, a) => helpers.toYaml(fromCel(a)),
+  },
   { forms: ["b64encode(string): string"], about: "The base64 of a text's UTF-8.", run: (_, a) => Buffer.from(str(a)).toString("base64") },
   {
     forms: ["b64decode(string): string"],
@@ -100,8 +142,16 @@ export const expressionFunctions: readonly ExpressionFunction[] = [
     },
   },
   { forms: ["sha256(string): string"], about: "The sha256 of a text's UTF-8, in 64 hex digits.", run: (_, a) => sha256(str(a)) },
-  { forms: ["basename(string): string"], about: "The last part of a path.", run: (_, a) => str(a).replace(/\/+$/, "").split("/").at(-1) || (str(a).startsWith("/") ? "/" : "") },
+  {
+    forms: ["basename(string): string"],
+    about: "The last part of a path.",
+    run: (_, a) => str(a).replace(/\/+$/, "").split("/").at(-1) || (str(a).startsWith("/") ? "/" : ""),
+  },
   { forms: ["dirname(string): string"], about: "A path without its last part.", run: (_, a) => dirname(str(a)) },
   { forms: ["range(int): list<int>"], about: "The numbers from 0 up to, not including, a number.", run: (_, a) => range(0n, a as bigint) },
-  { forms: ["range(int, int): list<int>"], about: "The numbers from one up to, not including, another.", run: (_, a, b) => range(a as bigint, b as bigint) },
+  {
+    forms: ["range(int, int): list<int>"],
+    about: "The numbers from one up to, not including, another.",
+    run: (_, a, b) => range(a as bigint, b as bigint),
+  },
 ];

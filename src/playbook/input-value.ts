@@ -24,15 +24,21 @@ export function fromText(text: string, type: InputType, shown: string, libraries
     case "string":
       return { value: text };
     case "integer":
-      return /^\s*-?\d+\s*$/.test(text) && Number.isSafeInteger(Number(text)) ? { value: Number(text) } : { detail: `must be a whole number, not ${shown}` };
+      return /^\s*-?\d+\s*$/.test(text) && Number.isSafeInteger(Number(text))
+        ? { value: Number(text) }
+        : { detail: `must be a whole number, not ${shown}` };
     case "number":
-      return /^\s*-?\d+(\.\d+)?([eE][-+]?\d+)?\s*$/.test(text) && Number.isFinite(Number(text)) ? { value: Number(text) } : { detail: `must be a number, not ${shown}` };
+      return /^\s*-?\d+(\.\d+)?([eE][-+]?\d+)?\s*$/.test(text) && Number.isFinite(Number(text))
+        ? { value: Number(text) }
+        : { detail: `must be a number, not ${shown}` };
     case "boolean":
       return /^\s*(true|false)\s*$/.test(text) ? { value: text.trim() === "true" } : { detail: `must be true or false, not ${shown}` };
     default: {
       const value = structured(text, libraries);
       const fits = type === "list" ? Array.isArray(value) : isObject(value);
-      return fits && value !== undefined ? { value } : { detail: `must be a ${type} in JSON or YAML, such as ${type === "list" ? "[a, b]" : "{a: 1}"}` };
+      return fits && value !== undefined
+        ? { value }
+        : { detail: `must be a ${type} in JSON or YAML, such as ${type === "list" ? "[a, b]" : "{a: 1}"}` };
     }
   }
 }
@@ -59,14 +65,18 @@ export function judge(value: Json, rule: InputRule, shown: string, libraries: Li
   };
   if (!fits[rule.type]) {
     const quote = rule.type === "string" && (typeof value === "number" || typeof value === "boolean") ? "; quote it" : "";
-    return { detail: `must be ${{ string: "a text", integer: "a whole number", number: "a number", boolean: "true or false", list: "a list", map: "a map" }[rule.type]}, not ${shown}${quote}` };
+    return {
+      detail: `must be ${{ string: "a text", integer: "a whole number", number: "a number", boolean: "true or false", list: "a list", map: "a map" }[rule.type]}, not ${shown}${quote}`,
+    };
   }
   if (typeof value === "number") {
     if (rule.minimum !== undefined && value < rule.minimum) return { detail: `must be at least ${rule.minimum}, not ${shown}` };
     if (rule.maximum !== undefined && value > rule.maximum) return { detail: `must be at most ${rule.maximum}, not ${shown}` };
   }
   if (rule.enum !== undefined && !rule.enum.some((one) => JSON.stringify(one) === JSON.stringify(value))) {
-    return { detail: `must be one of ${rule.enum.map((one) => String(typeof one === "object" ? JSON.stringify(one) : one)).join(", ")}, not ${shown}` };
+    return {
+      detail: `must be one of ${rule.enum.map((one) => String(typeof one === "object" ? JSON.stringify(one) : one)).join(", ")}, not ${shown}`,
+    };
   }
   if (rule.pattern !== undefined && typeof value === "string" && !patternTest(rule.pattern, value, libraries)) {
     return { detail: `must match ${rule.pattern}, not be ${shown}` };

@@ -1,7 +1,7 @@
-import { checkFields, fields, type Fields, type Json, nearest, SystemFault } from "../core/index.ts";
+import { checkFields, type Fields, fields, isObject, type Json, nearest, SystemFault } from "../core/index.ts";
 import { unknown, type Value } from "./expression/reference.ts";
 import { mayHoldExpression } from "./expression/scan.ts";
-import { fromText, type InputRule, inputTypes, type InputType, judge, type Judged, patternFault } from "./input-value.ts";
+import { fromText, type InputRule, type InputType, inputTypes, type Judged, judge, patternFault } from "./input-value.ts";
 import type { Libraries } from "./libraries.ts";
 import { parseTree } from "./parse.ts";
 import { dirname, joinPath } from "./paths.ts";
@@ -32,7 +32,9 @@ export const inputFields: Fields = {
 };
 
 function number(value: Json): ReturnType<typeof fields.issue> | { readonly ok: true; readonly value: number } {
-  return typeof value === "number" ? { ok: true, value } : fields.issue("wrong type", `this must be a number, not ${fields.showValue(value)}`);
+  return typeof value === "number"
+    ? { ok: true, value }
+    : fields.issue("wrong type", `this must be a number, not ${fields.showValue(value)}`);
 }
 
 /** A declared input. */
@@ -43,6 +45,8 @@ interface Input extends InputRule {
   readonly default?: Json;
   readonly from?: { readonly env?: string; readonly file?: string; readonly command?: readonly string[] };
   readonly entry: Entry;
+  /** Its declaration is wrong, so that no value can be judged. */
+  readonly wrong?: true;
 }
 
 /** Where values come from; see PlaybookSources. */
@@ -62,27 +66,44 @@ export interface ResolvedInputs {
   readonly values: { readonly [name: string]: Value };
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
   readonly secretNames: ReadonlySet<string>;
+  /** All that was given for secret inputs, also what was refused: none of it may stand in a message. */
+  readonly hidden: readonly string[];
 }
 
 /** Reads the `inputs` section and finds each input's value: default, from, --var-file, SETPOINT_VAR_name, --var, the last wins. */
-export function resolveInputs(section: Node | undefined, source: Source, reports: Reports, libraries: Libraries, sources: InputSources | undefined): ResolvedInputs {
+export function resolveInputs(
+  section: Node | undefined,
+  source: Source,
+  reports: Reports,
+  libraries: Libraries,
+  sources: InputSources | undefined,
+): ResolvedInputs {
   const inputs = declaredInputs(section, source, reports, libraries);
   const values: { [name: string]: Value } = {};
   const secrets: { name: string; value: string }[] = [];
+  const hidden: string[] = [];
   const files = sources === undefined ? [] : variableFiles(sources, inputs, reports, libraries);
   if (sources !== undefined) checkNames(sources, inputs, reports);
   for (const input of inputs) {
-    const value = sources === undefined ? unknown : valueOf(input, { source, reports, libraries, sources, files });
+    if (input.secret && input.default !== undefined) hidden.push(...texts(input.default));
+    const value = sources === undefined ? unknown : findValue(input, { source, reports, libraries, sources, files, hidden });
     setOwn(values, input.name, value);
     if (input.secret && value !== unknown) secrets.push(...texts(value).map((text) => ({ name: input.name, value: text })));
   }
-  return { values: Object.freeze(values), secrets, secretNames: new Set(inputs.filter((input) => input.secret).map((input) => input.name)) };
+  hidden.push(...secrets.map((secret) => secret.value));
+  const secretNames = new Set(inputs.filter((input) => input.secret).map((input) => input.name));
+  return { values: Object.freeze(values), secrets, secretNames, hidden };
 }
 
 function declaredInputs(section: Node | undefined, source: Source, reports: Reports, libraries: Libraries): readonly Input[] {
   if (section === undefined) return [];
   if (section.is !== "map") {
-    if (section.is !== "scalar" || section.value !== null) reports.add({ code: "wrong-type", summary: "wrong type", detail: `\`inputs\` must be a map of names, not ${kindOf(section)}` }, source, section.start);
+    if (section.is !== "scalar" || section.value !== null)
+      reports.add(
+        { code: "wrong-type", summary: "wrong type", detail: `\`inputs\` must be a map of names, not ${kindOf(section)}` },
+        source,
+        section.start,
+      );
     return [];
   }
   return section.entries.flatMap((entry) => {
@@ -92,11 +113,14 @@ function declaredInputs(section: Node | undefined, source: Source, reports: Repo
 }
 
 function declaredInput(entry: Entry, source: Source, reports: Reports, libraries: Libraries): Input | undefined {
-  const report = (summary: string, detail: string, offset: number): void => reports.add({ code: codeOf(summary), summary, detail }, source, offset);
-  const fallback = { name: entry.key, type: "string" as const, secret: false, required: true, entry };
-  if (!/^[A-Za-z_]\w*$/.test(entry.key)) report("wrong name", `an input's name is letters, digits and _, not \`${entry.key}\``, entry.keyStart);
+  const report = (summary: string, detail: string, offset: number): void =>
+    reports.add({ code: codeOf(summary), summary, detail }, source, offset);
+  const fallback = wrongInput(entry);
+  if (!/^[A-Za-z_]\w*$/.test(entry.key))
+    report("wrong name", `an input's name is letters, digits and _, not \`${entry.key}\``, entry.keyStart);
   if (entry.value.is !== "map") {
-    const hint = entry.value.is === "scalar" && inputTypes.includes(entry.value.value as InputType) ? `: write { type: ${entry.value.value} }` : "";
+    const hint =
+      entry.value.is === "scalar" && inputTypes.includes(entry.value.value as InputType) ? `: write { type: ${entry.value.value} }` : "";
     report("wrong type", `an input is a map such as { type: string }, not ${kindOf(entry.value)}${hint}`, entry.value.start);
     return fallback;
   }
@@ -115,15 +139,33 @@ function declaredInput(entry: Entry, source: Source, reports: Reports, libraries
       return fallback;
     }
   }
-  if (input.from !== undefined && Object.keys(input.from).length !== 1) report("wrong source", "`from` names exactly one of env, file and command", at("from"));
+  if (input.from !== undefined && Object.keys(input.from).length !== 1)
+    report("wrong source", "`from` names exactly one of env, file and command", at("from"));
   if (input.default !== undefined) {
-    if (holdsExpression(input.default)) report("no expressions here", "a default is a plain value; what is worked out from other inputs stands in `vars`", at("default"));
+    if (holdsExpression(input.default))
+      report("no expressions here", "a default is a plain value; what is worked out from other inputs stands in `vars`", at("default"));
     else {
       const judged = judge(input.default, input, input.secret ? "the default" : fields.showValue(input.default), libraries);
       if ("detail" in judged) report("wrong default", `the default of \`${input.name}\` ${judged.detail}`, at("default"));
     }
   }
   return input;
+}
+
+/** What is declared wrongly has no value, but what was given for it may be secret all the same. */
+function wrongInput(entry: Entry): Input {
+  const raw = plain(entry.value);
+  const spec = isObject(raw) ? raw : {};
+  const secret = spec.secret !== undefined && spec.secret !== false;
+  return {
+    name: entry.key,
+    type: "string",
+    secret,
+    required: true,
+    wrong: true,
+    entry,
+    ...(spec.default !== undefined && { default: spec.default }),
+  };
 }
 
 function holdsExpression(value: Json): boolean {
@@ -137,10 +179,12 @@ interface Search {
   readonly libraries: Libraries;
   readonly sources: InputSources;
   readonly files: readonly VariableFile[];
+  /** Takes what was given for secret inputs. */
+  readonly hidden: string[];
 }
 
 /** Tries the sources of one input from the highest down, so that no file is read and no command run in vain. */
-function valueOf(input: Input, search: Search): Value {
+function findValue(input: Input, search: Search): Value {
   const { variables } = search.sources;
   const given = variables.given.findLast((one) => one.name === input.name);
   if (given !== undefined) return take(input, given.value, `--var ${input.name}`, search);
@@ -150,48 +194,81 @@ function valueOf(input: Input, search: Search): Value {
     const entry = file.values && entryOf(file.values, input.name);
     if (entry === undefined) continue;
     const value = plain(entry.value);
-    return settle(input, judge(value, input, input.secret ? "the value given" : fields.showValue(value), search.libraries), "the value", search, { source: file.source, offset: offsetAt(entry.value, []) });
+    if (input.secret) search.hidden.push(...texts(value));
+    return settle(
+      input,
+      judge(value, input, input.secret ? "the value given" : fields.showValue(value), search.libraries),
+      file.source.file,
+      search,
+      { source: file.source, offset: offsetAt(entry.value, []) },
+    );
   }
   const found = input.from === undefined ? undefined : fromSource(input, search);
   if (found === unknown) return unknown;
   if (found !== undefined) return take(input, found.text, found.from, search);
+  if (input.wrong) return unknown;
   if (input.default !== undefined) return input.default;
   if (!input.required) return null;
-  const from = input.from?.env !== undefined ? `, or set ${input.from.env}` : input.from?.file !== undefined ? `, or make ${input.from.file}` : "";
-  search.reports.add({ code: "missing-input", summary: "missing input", detail: `\`${input.name}\` has no value: give it with --var ${input.name}=…, SETPOINT_VAR_${input.name} or a --var-file${from}` }, search.source, input.entry.keyStart);
+  const from =
+    input.from?.env !== undefined ? `, or set ${input.from.env}` : input.from?.file !== undefined ? `, or make ${input.from.file}` : "";
+  search.reports.add(
+    {
+      code: "missing-input",
+      summary: "missing input",
+      detail: `\`${input.name}\` has no value: give it with --var ${input.name}=…, SETPOINT_VAR_${input.name} or a --var-file${from}`,
+    },
+    search.source,
+    input.entry.keyStart,
+  );
   return unknown;
 }
 
 function fromSource(input: Input, search: Search): { readonly text: string; readonly from: string } | undefined | typeof unknown {
   const { env, file, command } = input.from ?? {};
   try {
-    if (env !== undefined) return wrap(search.sources.env(env), env);
+    if (env !== undefined) return named(search.sources.env(env), env);
     if (file !== undefined) {
       const path = file.startsWith("/") ? file : joinPath(dirname(search.source.file), file);
-      return wrap(search.sources.file(path)?.replace(/\r?\n$/, ""), file);
+      return named(search.sources.file(path)?.replace(/\r?\n$/, ""), file);
     }
-    if (command !== undefined) return wrap(search.sources.command(command).replace(/\r?\n$/, ""), `the command ${command[0]}`);
+    if (command !== undefined) return named(search.sources.command(command).replace(/\r?\n$/, ""), `the command ${command[0]}`);
     return undefined;
   } catch (thrown) {
     if (!(thrown instanceof SystemFault)) throw thrown;
-    search.reports.add({ code: "input-source-failed", summary: "an input's source failed", detail: `\`${input.name}\`: ${thrown.message}` }, search.source, offsetAt(input.entry.value, ["from"]));
+    search.reports.add(
+      { code: "input-source-failed", summary: "an input's source failed", detail: `\`${input.name}\`: ${thrown.message}` },
+      search.source,
+      offsetAt(input.entry.value, ["from"]),
+    );
     return unknown;
   }
 }
 
-function wrap(text: string | undefined, from: string): { readonly text: string; readonly from: string } | undefined {
+function named(text: string | undefined, from: string): { readonly text: string; readonly from: string } | undefined {
   return text === undefined ? undefined : { text, from };
 }
 
 function take(input: Input, text: string, from: string, search: Search): Value {
   const shown = input.secret ? "the value given" : fields.showValue(text);
+  if (input.secret) search.hidden.push(text);
   const read = fromText(text, input.type, shown, search.libraries);
   return settle(input, "detail" in read ? read : judge(read.value, input, shown, search.libraries), from, search);
 }
 
-function settle(input: Input, judged: Judged, from: string, search: Search, at: { readonly source: Source; readonly offset: number } = { source: search.source, offset: input.entry.keyStart }): Value {
+function settle(
+  input: Input,
+  judged: Judged,
+  from: string,
+  search: Search,
+  at: { readonly source: Source; readonly offset: number } = { source: search.source, offset: input.entry.keyStart },
+): Value {
+  if (input.wrong) return unknown;
   if ("value" in judged) return judged.value;
-  search.reports.add({ code: "wrong-input", summary: "wrong input", detail: `\`${input.name}\` (from ${from}) ${judged.detail}` }, at.source, at.offset);
+  search.reports.add(
+    { code: "wrong-input", summary: "wrong input", detail: `\`${input.name}\` (from ${from}) ${judged.detail}` },
+    at.source,
+    at.offset,
+  );
   return unknown;
 }
 
@@ -202,15 +279,29 @@ interface VariableFile {
 
 function variableFiles(sources: InputSources, inputs: readonly Input[], reports: Reports, libraries: Libraries): readonly VariableFile[] {
   return sources.variables.files.map(({ file, text }) => {
-    const source = new Source(file, text);
+    // Its lines are not shown: which of them are secret may not be known, as where the file is no YAML.
+    const source = new Source(file, text, { shown: false });
     const node = text.trim() === "" ? undefined : parseTree(source, reports, libraries);
     if (node !== undefined && node.is !== "map" && (node.is !== "scalar" || node.value !== null)) {
-      reports.add({ code: "wrong-type", summary: "wrong type", detail: `a file of values is a map from input to value, not ${kindOf(node)}` }, source, node.start);
+      reports.add(
+        { code: "wrong-type", summary: "wrong type", detail: `a file of values is a map from input to value, not ${kindOf(node)}` },
+        source,
+        node.start,
+      );
     }
     const values = node?.is === "map" ? node : undefined;
     for (const entry of values?.entries ?? []) {
       if (inputs.some((input) => input.name === entry.key)) continue;
-      reports.add({ code: "unknown-input", summary: "unknown input", severity: "warning", detail: `the playbook has no input \`${entry.key}\`${hint(entry.key, inputs)}` }, source, entry.keyStart);
+      reports.add(
+        {
+          code: "unknown-input",
+          summary: "unknown input",
+          severity: "warning",
+          detail: `the playbook has no input \`${entry.key}\`${hint(entry.key, inputs)}`,
+        },
+        source,
+        entry.keyStart,
+      );
     }
     return { source, values };
   });
@@ -219,7 +310,11 @@ function variableFiles(sources: InputSources, inputs: readonly Input[], reports:
 function checkNames(sources: InputSources, inputs: readonly Input[], reports: Reports): void {
   for (const { name } of sources.variables.given) {
     if (inputs.some((input) => input.name === name)) continue;
-    reports.add({ code: "unknown-input", summary: "unknown input", detail: `--var ${name}: the playbook has no such input${hint(name, inputs)}` });
+    reports.add({
+      code: "unknown-input",
+      summary: "unknown input",
+      detail: `--var ${name}: the playbook has no such input${hint(name, inputs)}`,
+    });
   }
 }
 

@@ -31,9 +31,10 @@ export function createLiquid(): LiquidEngine {
     memoryLimit: 20_000_000,
     outputEscape: shown,
   });
-  const date = liquid.filters["date"] as (this: unknown, value: unknown, ...rest: unknown[]) => unknown;
+  const date = liquid.filters.date as (this: unknown, value: unknown, ...rest: unknown[]) => unknown;
   liquid.registerFilter("date", function (this: unknown, value: unknown, ...rest: unknown[]) {
-    if (typeof value === "string" && clockWords.has(value.trim().toLowerCase())) throw new Error("templates have no clock: the result would differ each time");
+    if (typeof value === "string" && clockWords.has(value.trim().toLowerCase()))
+      throw new Error("templates have no clock: the result would differ each time");
     return date.call(this, value, ...rest);
   });
   for (const name of chance) {
@@ -55,11 +56,15 @@ export function createLiquid(): LiquidEngine {
 /** What `{{ x }}` puts out; a map or list there would be `[object Object]`. */
 function shown(value: Json | undefined): string {
   if (value === null || value === undefined) return "";
-  if (typeof value === "object") throw new Error(`${Array.isArray(value) ? "a list" : "a map"} cannot be put out; use a loop, or the filter json`);
+  if (typeof value === "object")
+    throw new Error(`${Array.isArray(value) ? "a list" : "a map"} cannot be put out; use a loop, or the filter json`);
   return String(value);
 }
 
-function faultOf(error: { name?: string; message?: string; originalError?: Error; token?: { begin?: number } }, template: string): LiquidFault {
+function faultOf(
+  error: { name?: string; message?: string; originalError?: Error; token?: { begin?: number } },
+  template: string,
+): LiquidFault {
   const offset = Math.min(error.token?.begin ?? 0, template.length);
   const message = (error.message ?? "").split("\n")[0]?.replace(/, line:\d+, col:\d+$/, "") ?? "";
   const name = /^undefined variable: (.*)$/.exec(message)?.[1];

@@ -1,4 +1,14 @@
-import { type Declared, type Digest, type Json, type JsonObject, nearest, type Problem, type ResourceType, type Result, sha256 } from "../core/index.ts";
+import {
+  type Declared,
+  type Digest,
+  type Json,
+  type JsonObject,
+  nearest,
+  type Problem,
+  type ResourceType,
+  type Result,
+  sha256,
+} from "../core/index.ts";
 import { Evaluator, type Scope } from "./evaluator.ts";
 import { Expressions } from "./expression/expression.ts";
 import { follow, type Reference, unknown, type Value } from "./expression/reference.ts";
@@ -8,13 +18,13 @@ import type { LiquidEngine } from "./liquid.ts";
 import { checkDuplicates, checkNeeds, checkReactions, Directory } from "./needs.ts";
 import { parseTree } from "./parse.ts";
 import { dirname } from "./paths.ts";
-import { evaluateVars } from "./vars.ts";
 import { type Expanded, expandResource } from "./resources.ts";
 import { withoutSecrets } from "./secrets.ts";
-import { select, type Selection } from "./select.ts";
+import { type Selection, select } from "./select.ts";
 import { Reports, Source } from "./source.ts";
 import { renderTemplate } from "./template.ts";
 import { entryOf, kindOf, type MapNode, type Node, setOwn } from "./tree.ts";
+import { evaluateVars } from "./vars.ts";
 
 /** All that a playbook is made of besides its text; see the face for each. */
 export interface PlaybookSources extends InputSources {
@@ -47,10 +57,9 @@ const laterKeys = ["emits", "on", "budget", "policy", "approvers", "plugins"];
 export async function loadPlaybook(text: string, file: string, sources: PlaybookSources): Promise<Result<Playbook>> {
   const facts = Object.freeze({ ...sources.facts });
   const loaded = await withLibraries((libraries) => work(new Source(file, text), { types: sources.types, facts, sources }, libraries));
-  const secrets = loaded.secrets.map((secret) => secret.value);
-  const found = loaded.reports.all().map((problem) => withoutSecrets(problem, secrets));
+  const found = loaded.reports.all().map((problem) => withoutSecrets(problem, loaded.hidden));
   if (loaded.reports.failed || loaded.stack === undefined) return { ok: false, problems: found };
-  const liquid = loaded.resources.some(mayRender) ? await liquidEngine() : undefined;
+  const liquid = loaded.resources.some((one) => mayRender(one, sources.types)) ? await liquidEngine() : undefined;
   return {
     ok: true,
     value: {
@@ -66,7 +75,7 @@ export async function loadPlaybook(text: string, file: string, sources: Playbook
       warnings: found,
       render: (template, scope, templateFile) => {
         const rendered = renderTemplate(template, scope, templateFile, liquid, (path) => useFact(loaded.factsUsed, facts, path));
-        return rendered.ok ? rendered : { ok: false, problems: rendered.problems.map((problem) => withoutSecrets(problem, secrets)) };
+        return rendered.ok ? rendered : { ok: false, problems: rendered.problems.map((problem) => withoutSecrets(problem, loaded.hidden)) };
       },
     },
   };
@@ -75,7 +84,7 @@ export async function loadPlaybook(text: string, file: string, sources: Playbook
 /** Checks a playbook as far as that goes without inputs and facts. */
 export async function lintPlaybook(text: string, file: string, types: ReadonlyMap<string, ResourceType>): Promise<readonly Problem[]> {
   const linted = await withLibraries((libraries) => work(new Source(file, text), { types, facts: unknown }, libraries));
-  return linted.reports.all();
+  return linted.reports.all().map((problem) => withoutSecrets(problem, linted.hidden));
 }
 
 let liquid: LiquidEngine | undefined;
@@ -85,9 +94,10 @@ async function liquidEngine(): Promise<LiquidEngine> {
   return liquid;
 }
 
-/** Whether the type of a resource could render a template for it. */
-function mayRender(declared: Declared): boolean {
-  return Object.keys(declared.spec).some((key) => key.startsWith("template"));
+/** Whether a resource could have a template rendered: it names one, or its type finds them by their suffix. */
+function mayRender(declared: Declared, types: ReadonlyMap<string, ResourceType>): boolean {
+  const fields = types.get(declared.type)?.fields ?? {};
+  return Object.hasOwn(fields, "template_suffix") || Object.keys(declared.spec).some((key) => key.startsWith("template"));
 }
 
 interface Given {
@@ -104,17 +114,28 @@ interface Loaded {
   readonly inputs: JsonObject;
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
   readonly factsUsed: Map<string, Json>;
+  /** What may stand in no message. */
+  readonly hidden: readonly string[];
 }
 
 /** The whole of it, pure: throws NotLoaded where a library is needed and is then begun again. */
 function work(source: Source, given: Given, libraries: Libraries): Loaded {
   const reports = new Reports();
   const factsUsed = new Map<string, Json>();
-  const nothing = { reports, stack: undefined, resources: [], inputs: {}, secrets: [], factsUsed };
+  const nothing = { reports, stack: undefined, resources: [], inputs: {}, secrets: [], factsUsed, hidden: [] };
   const root = parseTree(source, reports, libraries);
   if (root === undefined) return nothing;
   if (root.is !== "map") {
-    if (!reports.failed) reports.add({ code: "wrong-type", summary: "wrong type", detail: `a playbook is a map with the keys ${topKeys.join(", ")}, not ${kindOf(root)}` }, source, root.start);
+    if (!reports.failed)
+      reports.add(
+        {
+          code: "wrong-type",
+          summary: "wrong type",
+          detail: `a playbook is a map with the keys ${topKeys.join(", ")}, not ${kindOf(root)}`,
+        },
+        source,
+        root.start,
+      );
     return nothing;
   }
   const stack = checkTop(root, source, reports);
@@ -125,54 +146,107 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     if (reference.path.length > 0) useFact(factsUsed, given.facts, reference.path);
     else for (const key of Object.keys(given.facts)) useFact(factsUsed, given.facts, [key]);
   };
-  const vars = evaluateVars(entryOf(root, "vars")?.value, source, reports, evaluator, { inputs: inputs.values, facts: given.facts, before });
+  const vars = evaluateVars(entryOf(root, "vars")?.value, source, reports, evaluator, {
+    inputs: inputs.values,
+    facts: given.facts,
+    before,
+  });
   const scope: Scope = { values: { inputs: inputs.values, vars, facts: given.facts }, before };
-  const all = resourceNodes(root, source, reports).flatMap((node) => expandResource(node, { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) }));
+  const all = resourceNodes(root, source, reports).flatMap((node) =>
+    expandResource(node, { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) }),
+  );
   checkDuplicates(all, source, reports);
   checkSecretNames(all, inputs.secrets, source, reports);
   const directory = new Directory(all);
   const needs = checkNeeds(all, directory, source, reports);
   if (given.sources === undefined) checkReactions(all, directory, source, reports, (node) => addressTexts(node, evaluator, scope));
   const chosen = given.sources && select(all, directory, needs, given.sources.selection, reports);
-  return { reports, stack, resources: declaredOf(all, chosen, directory), inputs: markSecrets(inputs.values, inputs.secretNames), secrets: inputs.secrets, factsUsed };
+  return {
+    reports,
+    stack,
+    resources: declaredOf(all, chosen, directory),
+    inputs: markSecrets(inputs.values, inputs.secretNames),
+    secrets: inputs.secrets,
+    factsUsed,
+    hidden: inputs.hidden,
+  };
 }
 
 function checkTop(root: MapNode, source: Source, reports: Reports): string | undefined {
-  const report = (code: string, summary: string, detail: string, offset: number): void => reports.add({ code, summary, detail }, source, offset);
+  const report = (code: string, summary: string, detail: string, offset: number): void =>
+    reports.add({ code, summary, detail }, source, offset);
   for (const { key, keyStart } of root.entries) {
     if (topKeys.includes(key)) continue;
-    if (laterKeys.includes(key)) report("not-supported", "not supported yet by this version", `\`${key}\` is reserved for a later version`, keyStart);
+    if (laterKeys.includes(key))
+      report("not-supported", "not supported yet by this version", `\`${key}\` is reserved for a later version`, keyStart);
     else {
       const near = nearest(key, topKeys);
-      const merge = key === "<<" ? "; YAML 1.2 has no merge keys" : near === undefined ? `; known are ${topKeys.join(", ")}` : `; did you mean \`${near}\`?`;
+      const merge =
+        key === "<<"
+          ? "; YAML 1.2 has no merge keys"
+          : near === undefined
+            ? `; known are ${topKeys.join(", ")}`
+            : `; did you mean \`${near}\`?`;
       report("unknown-key", "unknown key", `a playbook has no \`${key}\`${merge}`, keyStart);
     }
   }
   checkVersion(entryOf(root, "setpoint")?.value, root.start, report);
   const name = entryOf(root, "name")?.value;
-  if (name === undefined) report("missing-key", "missing key", "`name` is needed: the stack's name, under which what it manages is recorded", root.start);
-  else if (name.is !== "scalar" || typeof name.value !== "string") report("wrong-type", "wrong type", `\`name\` must be a text, not ${kindOf(name)}${name.is === "scalar" && name.value !== null ? "; quote it" : ""}`, name.start);
-  else if (!/^[A-Za-z0-9._-]+$/.test(name.value)) report("wrong-name", "wrong name", "a stack's name is letters, digits, `.`, `_` and `-`", name.start);
+  if (name === undefined)
+    report("missing-key", "missing key", "`name` is needed: the stack's name, under which what it manages is recorded", root.start);
+  else if (name.is !== "scalar" || typeof name.value !== "string")
+    report(
+      "wrong-type",
+      "wrong type",
+      `\`name\` must be a text, not ${kindOf(name)}${name.is === "scalar" && name.value !== null ? "; quote it" : ""}`,
+      name.start,
+    );
+  else if (!/^[A-Za-z0-9._-]+$/.test(name.value))
+    report("wrong-name", "wrong name", "a stack's name is letters, digits, `.`, `_` and `-`", name.start);
   else return name.value;
   return undefined;
 }
 
-function checkVersion(version: Node | undefined, start: number, report: (code: string, summary: string, detail: string, offset: number) => void): void {
-  if (version === undefined) report("missing-key", "missing key", "`setpoint` is needed: the version of the language, `setpoint: 1`", start);
-  else if (version.is !== "scalar" || !(typeof version.value === "number" && Number.isInteger(version.value)) || version.value < 1) report("wrong-version", "wrong version of the language", "write `setpoint: 1`", version.start);
-  else if (version.value > 1) report("wrong-version", "wrong version of the language", `this playbook wants version ${version.value} of the language and this program knows version 1: use a setpoint of version ${version.value} or later`, version.start);
+function checkVersion(
+  version: Node | undefined,
+  start: number,
+  report: (code: string, summary: string, detail: string, offset: number) => void,
+): void {
+  if (version === undefined)
+    report("missing-key", "missing key", "`setpoint` is needed: the version of the language, `setpoint: 1`", start);
+  else if (version.is !== "scalar" || !(typeof version.value === "number" && Number.isInteger(version.value)) || version.value < 1)
+    report("wrong-version", "wrong version of the language", "write `setpoint: 1`", version.start);
+  else if (version.value > 1)
+    report(
+      "wrong-version",
+      "wrong version of the language",
+      `this playbook wants version ${version.value} of the language and this program knows version 1: use a setpoint of version ${version.value} or later`,
+      version.start,
+    );
 }
 
 function resourceNodes(root: MapNode, source: Source, reports: Reports): readonly Node[] {
   const entry = entryOf(root, "resources");
   if (entry === undefined) {
-    reports.add({ code: "missing-key", summary: "missing key", detail: "`resources` is needed: the list of what is declared" }, source, root.start);
+    reports.add(
+      { code: "missing-key", summary: "missing key", detail: "`resources` is needed: the list of what is declared" },
+      source,
+      root.start,
+    );
     return [];
   }
   const { value } = entry;
   if (value.is === "list") return value.items;
   if (value.is === "scalar" && value.value === null) return [];
-  reports.add({ code: "wrong-type", summary: "wrong type", detail: `\`resources\` must be a list, not ${kindOf(value)}; begin each resource with \`- \`` }, source, value.start);
+  reports.add(
+    {
+      code: "wrong-type",
+      summary: "wrong type",
+      detail: `\`resources\` must be a list, not ${kindOf(value)}; begin each resource with \`- \``,
+    },
+    source,
+    value.start,
+  );
   return [];
 }
 
@@ -180,7 +254,16 @@ function resourceNodes(root: MapNode, source: Source, reports: Reports): readonl
 function checkSecretNames(all: readonly Expanded[], secrets: Loaded["secrets"], source: Source, reports: Reports): void {
   for (const one of all) {
     const secret = secrets.find(({ value }) => value.length >= 4 && one.address?.includes(value));
-    if (secret !== undefined) reports.add({ code: "secret-in-name", summary: "a secret in a name", detail: `the value of \`${secret.name}\` is part of this resource's address, which every plan and log shows; give it an \`id\`` }, source, one.offset);
+    if (secret !== undefined)
+      reports.add(
+        {
+          code: "secret-in-name",
+          summary: "a secret in a name",
+          detail: `the value of \`${secret.name}\` is part of this resource's address, which every plan and log shows; give it an \`id\``,
+        },
+        source,
+        one.offset,
+      );
   }
 }
 

@@ -13,13 +13,7 @@ export class Directory {
   constructor(all: readonly Expanded[]) {
     this.#all = all;
     for (const one of all) {
-      for (const name of new Set([one.address, one.alias])) {
-        if (name === undefined) continue;
-        this.#add(name, one);
-        // `type:name` alone means all of that name, whatever tag or key stands behind it.
-        const bare = /^([^#]*?)(?:#|\[[^\]]*\]$)/.exec(name)?.[1];
-        if (bare !== undefined && name === one.address) this.#add(bare, one);
-      }
+      for (const name of one.names) this.#add(name, one);
     }
   }
 
@@ -27,7 +21,7 @@ export class Directory {
   find(pattern: string): readonly Expanded[] {
     let found = this.#found.get(pattern);
     if (found === undefined) {
-      found = isGlob(pattern) ? this.#matching(pattern) : (this.#exact.get(pattern) ?? this.#matching(pattern));
+      found = this.#exact.get(pattern) ?? (isGlob(pattern) ? this.#matching(pattern) : []);
       this.#found.set(pattern, found);
     }
     return found;
@@ -52,12 +46,12 @@ export class Directory {
   #add(name: string, one: Expanded): void {
     const list = this.#exact.get(name);
     if (list === undefined) this.#exact.set(name, [one]);
-    else if (!list.includes(one)) list.push(one);
+    else if (list.at(-1) !== one) list.push(one);
   }
 
   #matching(pattern: string): readonly Expanded[] {
     const matches = addressMatcher(pattern);
-    return this.#all.filter((one) => (one.address !== undefined && matches(one.address)) || (one.alias !== undefined && matches(one.alias)));
+    return this.#all.filter((one) => one.names.some(matches));
   }
 }
 
@@ -73,20 +67,38 @@ export function checkDuplicates(all: readonly Expanded[], source: Source, report
     }
     const at = source.place(other.offset);
     const same = other.node === one.node;
-    const how = same && one.repeated ? ": each turn of its for_each needs a name or id that differs" : same ? ": a name stands twice in the list" : `, the other one in line ${at.line}, column ${at.column}; give one of them an \`id\``;
-    reports.add({ code: "duplicate-address", summary: "two resources with one address", detail: `\`${one.address}\` is declared twice${how}` }, source, one.offset);
+    const how =
+      same && one.repeated
+        ? ": each turn of its for_each needs a name or id that differs"
+        : same
+          ? ": a name stands twice in the list"
+          : `, the other one in line ${at.line}, column ${at.column}; give one of them an \`id\``;
+    reports.add(
+      { code: "duplicate-address", summary: "two resources with one address", detail: `\`${one.address}\` is declared twice${how}` },
+      source,
+      one.offset,
+    );
   }
 }
 
 /** Checks that all `needs` name something and that they make no circle; gives what each resource needs. */
-export function checkNeeds(all: readonly Expanded[], directory: Directory, source: Source, reports: Reports): ReadonlyMap<Expanded, readonly Expanded[]> {
+export function checkNeeds(
+  all: readonly Expanded[],
+  directory: Directory,
+  source: Source,
+  reports: Reports,
+): ReadonlyMap<Expanded, readonly Expanded[]> {
   const needs = new Map<Expanded, readonly Expanded[]>();
   for (const one of all) {
     const needed = new Set<Expanded>();
     for (const [index, pattern] of (one.common.needs ?? []).entries()) {
       const found = directory.find(pattern);
       if (found.length === 0 && !directory.mayBeUnknown(pattern)) {
-        reports.add({ code: "unknown-address", summary: "unknown address", detail: `no resource is \`${pattern}\`${directory.hint(pattern)}` }, source, placeOf(one, "needs", index));
+        reports.add(
+          { code: "unknown-address", summary: "unknown address", detail: `no resource is \`${pattern}\`${directory.hint(pattern)}` },
+          source,
+          placeOf(one, "needs", index),
+        );
       }
       for (const other of found) if (other !== one || !isGlob(pattern)) needed.add(other);
     }
@@ -96,19 +108,33 @@ export function checkNeeds(all: readonly Expanded[], directory: Directory, sourc
     const [head] = circle;
     if (head === undefined) continue;
     const shown = [...circle, head].map((one) => `${one.address ?? one.type} (line ${source.place(one.offset).line})`).join(" → ");
-    reports.add({ code: "circular-needs", summary: "needs in a circle", detail: `${shown}: none of them can be set first` }, source, placeOf(head, "needs", 0));
+    reports.add(
+      { code: "circular-needs", summary: "needs in a circle", detail: `${shown}: none of them can be set first` },
+      source,
+      placeOf(head, "needs", 0),
+    );
   }
   return needs;
 }
 
 /** Checks fields that hold lists of addresses (`restart_when` and the like), for lint: the types check them while planning. */
-export function checkReactions(all: readonly Expanded[], directory: Directory, source: Source, reports: Reports, patternsOf: (node: Node) => readonly { readonly text: string; readonly offset: number }[]): void {
+export function checkReactions(
+  all: readonly Expanded[],
+  directory: Directory,
+  source: Source,
+  reports: Reports,
+  patternsOf: (node: Node) => readonly { readonly text: string; readonly offset: number }[],
+): void {
   for (const node of new Set(all.map((one) => one.node))) {
     for (const entry of node.entries) {
       if (!entry.key.endsWith("_when")) continue;
       for (const { text, offset } of patternsOf(entry.value)) {
         if (directory.find(text).length > 0 || directory.mayBeUnknown(text)) continue;
-        reports.add({ code: "unknown-address", summary: "unknown address", detail: `no resource is \`${text}\`${directory.hint(text)}` }, source, offset);
+        reports.add(
+          { code: "unknown-address", summary: "unknown address", detail: `no resource is \`${text}\`${directory.hint(text)}` },
+          source,
+          offset,
+        );
       }
     }
   }

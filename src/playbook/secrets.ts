@@ -14,12 +14,18 @@ export function withoutSecrets(problem: Problem, secrets: readonly string[]): Pr
 }
 
 function scrub(text: string, secrets: readonly string[]): string {
-  const forms = [...new Set(secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), ...secret.split("\n")]))].filter((form) => form.trim() !== "").sort((a, b) => b.length - a.length);
+  const forms = [...new Set(secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), ...secret.split("\n")]))]
+    .filter((form) => form.trim() !== "")
+    .sort((a, b) => b.length - a.length);
   let clean = text;
   for (const form of forms) {
     // A short one is only taken out where it is a whole word: it would be found in every message.
     if (form.length >= 4) clean = clean.replaceAll(form, "***");
-    else clean = clean.replace(new RegExp(`(?<![\\p{L}\\p{N}_])${form.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")}(?![\\p{L}\\p{N}_])`, "gu"), "***");
+    else
+      clean = clean.replace(
+        new RegExp(`(?<![\\p{L}\\p{N}_])${form.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")}(?![\\p{L}\\p{N}_])`, "gu"),
+        "***",
+      );
   }
   return clean.replace(/[^…]*…/g, (piece) => cutEnd(piece, forms));
 }

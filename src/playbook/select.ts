@@ -12,10 +12,23 @@ export interface Selection {
 }
 
 /** The resources that a selection takes; undefined where it takes all. `only` takes along what it needs. */
-export function select(all: readonly Expanded[], directory: Directory, needs: ReadonlyMap<Expanded, readonly Expanded[]>, selection: Selection, reports: Reports): ReadonlySet<Expanded> | undefined {
+export function select(
+  all: readonly Expanded[],
+  directory: Directory,
+  needs: ReadonlyMap<Expanded, readonly Expanded[]>,
+  selection: Selection,
+  reports: Reports,
+): ReadonlySet<Expanded> | undefined {
   const { only, exclude, tags, skipTags } = selection;
   if (only.length + exclude.length + tags.length + skipTags.length === 0) return undefined;
-  let chosen = new Set(only.length === 0 ? all : withNeeds(only.flatMap((pattern) => named(pattern, "--only", directory, reports)), needs));
+  let chosen = new Set(
+    only.length === 0
+      ? all
+      : withNeeds(
+          only.flatMap((pattern) => named(pattern, "--only", directory, reports)),
+          needs,
+        ),
+  );
   if (tags.length > 0) chosen = new Set([...chosen].filter((one) => one.common.tags?.some((tag) => tags.includes(tag))));
   for (const one of exclude.flatMap((pattern) => named(pattern, "--exclude", directory, reports))) chosen.delete(one);
   if (skipTags.length > 0) chosen = new Set([...chosen].filter((one) => !one.common.tags?.some((tag) => skipTags.includes(tag))));
@@ -25,7 +38,12 @@ export function select(all: readonly Expanded[], directory: Directory, needs: Re
 
 function named(pattern: string, option: string, directory: Directory, reports: Reports): readonly Expanded[] {
   const found = directory.find(pattern);
-  if (found.length === 0) reports.add({ code: "unknown-address", summary: "unknown address", detail: `${option} ${pattern}: no resource is that${directory.hint(pattern)}` });
+  if (found.length === 0)
+    reports.add({
+      code: "unknown-address",
+      summary: "unknown address",
+      detail: `${option} ${pattern}: no resource is that${directory.hint(pattern)}`,
+    });
   return found;
 }
 
@@ -41,6 +59,11 @@ function checkTags(all: readonly Expanded[], tags: readonly string[], reports: R
   for (const tag of tags) {
     if (known.includes(tag)) continue;
     const near = nearest(tag, known);
-    reports.add({ code: "unknown-tag", summary: "unknown tag", severity: "warning", detail: `no resource has the tag \`${tag}\`${near === undefined ? "" : `; did you mean \`${near}\`?`}` });
+    reports.add({
+      code: "unknown-tag",
+      summary: "unknown tag",
+      severity: "warning",
+      detail: `no resource has the tag \`${tag}\`${near === undefined ? "" : `; did you mean \`${near}\`?`}`,
+    });
   }
 }

@@ -4,11 +4,14 @@ import type { Place, Problem } from "../core/index.ts";
 export class Source {
   readonly file: string;
   readonly text: string;
+  /** Whether its lines may stand in messages. */
+  readonly shown: boolean;
   #starts: readonly number[] | undefined;
 
-  constructor(file: string, text: string) {
+  constructor(file: string, text: string, { shown = true }: { readonly shown?: boolean } = {}) {
     this.file = file;
     this.text = text;
+    this.shown = shown;
   }
 
   /** The place of an offset in UTF-16 units, counted from 1; an offset outside the text is moved to its nearest end. */
@@ -61,27 +64,33 @@ export class Reports {
       severity: report.severity ?? "error",
       summary: report.summary,
       detail: report.detail,
-      ...(at && source && { at, excerpt: source.line(at.line) }),
+      ...(at && { at }),
+      ...(at && source?.shown && { excerpt: source.line(at.line) }),
     };
     const key = `${problem.code} ${at?.file}:${at?.line}:${at?.column} ${problem.detail}`;
     if (!this.#found.has(key)) this.#found.set(key, problem);
   }
 
   get failed(): boolean {
-    return this.all().some((problem) => problem.severity === "error");
+    for (const { severity } of this.#found.values()) if (severity === "error") return true;
+    return false;
   }
 
-  /** All in the order of their places; those without a place come first. */
+  /** All in the order of their places, file by file as they were first spoken of; those without a place come first. */
   all(): readonly Problem[] {
-    return [...this.#found.values()].sort((a, b) => {
-      if (a.at === undefined || b.at === undefined) return Number(a.at !== undefined) - Number(b.at !== undefined);
-      if (a.at.file !== b.at.file) return 0;
-      return a.at.line - b.at.line || a.at.column - b.at.column;
-    });
+    const found = [...this.#found.values()];
+    const files = [undefined, ...new Set(found.flatMap((problem) => problem.at?.file ?? []))];
+    return found.sort(
+      ({ at: a }, { at: b }) =>
+        files.indexOf(a?.file) - files.indexOf(b?.file) || (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0),
+    );
   }
 }
 
 /** A code from the words of a summary: "wrong type" gives wrong-type. */
 export function codeOf(summary: string): string {
-  return summary.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  return summary
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
 }

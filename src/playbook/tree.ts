@@ -67,7 +67,12 @@ export function offsetAt(root: Node, path: readonly (string | number)[], key = f
     if (node.is === "map") {
       const entry = entryOf(node, String(step));
       if (entry === undefined) return at;
-      at = key && step === path.at(-1) ? entry.keyStart : entry.value.is === "scalar" && entry.value.value === null ? entry.keyStart : entry.value.start;
+      at =
+        key && step === path.at(-1)
+          ? entry.keyStart
+          : entry.value.is === "scalar" && entry.value.value === null
+            ? entry.keyStart
+            : entry.value.start;
       node = entry.value;
     } else if (node.is === "list") {
       const item = node.items[Number(step)];

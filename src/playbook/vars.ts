@@ -12,11 +12,21 @@ export interface VarsContext {
 }
 
 /** Evaluates the `vars` section. Vars may read each other in any order; a circle is an error that shows it. */
-export function evaluateVars(section: Node | undefined, source: Source, reports: Reports, evaluator: Evaluator, context: VarsContext): { readonly [name: string]: Value } {
+export function evaluateVars(
+  section: Node | undefined,
+  source: Source,
+  reports: Reports,
+  evaluator: Evaluator,
+  context: VarsContext,
+): { readonly [name: string]: Value } {
   const values: { [name: string]: Value } = {};
   if (section === undefined || (section.is === "scalar" && section.value === null)) return Object.freeze(values);
   if (section.is !== "map") {
-    reports.add({ code: "wrong-type", summary: "wrong type", detail: `\`vars\` must be a map of names, not ${kindOf(section)}` }, source, section.start);
+    reports.add(
+      { code: "wrong-type", summary: "wrong type", detail: `\`vars\` must be a map of names, not ${kindOf(section)}` },
+      source,
+      section.start,
+    );
     return Object.freeze(values);
   }
   const entries = new Map<string, Entry>();
@@ -24,7 +34,12 @@ export function evaluateVars(section: Node | undefined, source: Source, reports:
     entries.set(entry.key, entry);
     // All names are known from the start, so that an unknown one is told from one not yet evaluated.
     setOwn<Value>(values, entry.key, unknown);
-    if (!/^[A-Za-z_]\w*$/.test(entry.key)) reports.add({ code: "wrong-name", summary: "wrong name", detail: `a var's name is letters, digits and _, not \`${entry.key}\`` }, source, entry.keyStart);
+    if (!/^[A-Za-z_]\w*$/.test(entry.key))
+      reports.add(
+        { code: "wrong-name", summary: "wrong name", detail: `a var's name is letters, digits and _, not \`${entry.key}\`` },
+        source,
+        entry.keyStart,
+      );
   }
   const done = new Set<string>();
   const open: string[] = [];
@@ -35,7 +50,11 @@ export function evaluateVars(section: Node | undefined, source: Source, reports:
     const since = open.indexOf(name);
     if (since >= 0) {
       const circle = [...open.slice(since), name];
-      reports.add({ code: "circular-vars", summary: "vars in a circle", detail: `${circle.join(" → ")}: none of them can be worked out first` }, source, entries.get(circle[0] ?? name)?.keyStart ?? entry.keyStart);
+      reports.add(
+        { code: "circular-vars", summary: "vars in a circle", detail: `${circle.join(" → ")}: none of them can be worked out first` },
+        source,
+        entries.get(circle[0] ?? name)?.keyStart ?? entry.keyStart,
+      );
       for (const one of circle) done.add(one);
       return;
     }

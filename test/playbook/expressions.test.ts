@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { Json, JsonObject, Result } from "../../src/core/index.ts";
+import type { Json, Result } from "../../src/core/index.ts";
 import { createCel } from "../../src/playbook/expression/cel.ts";
 import { scan } from "../../src/playbook/expression/scan.ts";
 import { simpleExpression } from "../../src/playbook/expression/simple.ts";
@@ -20,13 +20,26 @@ const inputs = { n: 4, d: 1.5, s: "Abc", b: true, l: ["b", "a", "b"], m: { a: { 
 
 /** A playbook whose one resource holds an expression as the value of a setting. */
 function playbookOf(expression: string): string {
-  const declared = Object.keys(inputs).map((name) => `  ${name}: { type: ${{ n: "integer", d: "number", s: "string", b: "boolean", l: "list", m: "map", z: "string, required: false", e: "string" }[name]} }\n`).join("");
+  const declared = Object.keys(inputs)
+    .map(
+      (name) =>
+        `  ${name}: { type: ${{ n: "integer", d: "number", s: "string", b: "boolean", l: "list", m: "map", z: "string, required: false", e: "string" }[name]} }\n`,
+    )
+    .join("");
   return `setpoint: 1\nname: web\ninputs:\n${declared}resources:\n  - config: /etc/a\n    set: { v: ${JSON.stringify(`\${{ ${expression} }}`)} }\n`;
 }
 
 async function evaluate(expression: string): Promise<Result<Playbook>> {
   const { z: _, ...given } = inputs;
-  return loadPlaybook(playbookOf(expression), "web.yaml", sources({ given: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])) }));
+  return loadPlaybook(
+    playbookOf(expression),
+    "web.yaml",
+    sources({
+      given: Object.fromEntries(
+        Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+      ),
+    }),
+  );
 }
 
 describe("expressions", () => {
@@ -34,7 +47,7 @@ describe("expressions", () => {
     test(`${one.expression} gives ${one.problem ?? JSON.stringify(one.value)}`, async () => {
       const loaded = await evaluate(one.expression);
       if (one.problem !== undefined) expect(loaded).toMatchObject({ ok: false, problems: [{ code: one.problem }] });
-      else expect(loaded.ok ? (loaded.value.resources[0]?.spec["set"] as JsonObject)["v"] : loaded.problems).toEqual(one.value);
+      else expect(loaded.ok ? loaded.value.resources[0]?.spec.set : loaded.problems).toEqual({ v: one.value });
     });
   }
 
@@ -50,7 +63,23 @@ describe("expressions", () => {
     const linear = await import("../../src/playbook/expression/linear-regex.ts");
     const cel = createCel({ linear });
     const literal = fc.constantFrom("4", "'Abc'", "true", "null", "'a'", "0", "''");
-    const path = fc.constantFrom("inputs.n", "inputs.d", "inputs.s", "inputs.b", "inputs.l", "inputs.l[0]", "inputs.l[7]", "inputs.m", "inputs.m.a", "inputs.m['x y']", "inputs.m.q", "inputs.z", "inputs.e", "each", "each.value");
+    const path = fc.constantFrom(
+      "inputs.n",
+      "inputs.d",
+      "inputs.s",
+      "inputs.b",
+      "inputs.l",
+      "inputs.l[0]",
+      "inputs.l[7]",
+      "inputs.m",
+      "inputs.m.a",
+      "inputs.m['x y']",
+      "inputs.m.q",
+      "inputs.z",
+      "inputs.e",
+      "each",
+      "each.value",
+    );
     const term: fc.Arbitrary<string> = fc.letrec<{ term: string }>((tie) => ({
       term: fc.oneof(
         { depthSize: "small" },
@@ -83,7 +112,12 @@ describe("expressions", () => {
   test("texts are split at their expressions and nothing is lost", () => {
     expect(scan("a ${{ '}}' }} b $${{ c }} ${{ {'x': {}} }}")).toEqual({
       ok: true,
-      parts: [{ literal: "a " }, { expression: " '}}' ", offset: 5 }, { literal: " b ${{ c }} " }, { expression: " {'x': {}} ", offset: 29 }],
+      parts: [
+        { literal: "a " },
+        { expression: " '}}' ", offset: 5 },
+        { literal: " b ${{ c }} " },
+        { expression: " {'x': {}} ", offset: 29 },
+      ],
     });
     const piece = fc.constantFrom("${{", "}}", "$", "{", "}", "'", '"', "\\", "a", " ", "r", "\n");
     fc.assert(
@@ -94,7 +128,9 @@ describe("expressions", () => {
           expect(text.slice(scanned.offset, scanned.offset + 3)).toBe("${{");
           return;
         }
-        const again = scanned.parts.map((part) => ("literal" in part ? part.literal.replaceAll("${{", () => "$${{") : `\${{${part.expression}}}`)).join("");
+        const again = scanned.parts
+          .map((part) => ("literal" in part ? part.literal.replaceAll("${{", () => "$${{") : `\${{${part.expression}}}`))
+          .join("");
         expect(again).toBe(text);
       }),
     );

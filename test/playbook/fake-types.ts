@@ -28,20 +28,42 @@ export const fakeTypes: ReadonlyMap<string, ResourceType> = new Map(
       },
       settings: none,
     }),
-    resourceType({ type: "package", summary: "A package.", example: "", many: true, fields: { package: fields.text("Name."), version: fields.text("Version.").optional() }, settings: none }),
+    resourceType({
+      type: "package",
+      summary: "A package.",
+      example: "",
+      many: true,
+      fields: { package: fields.text("Name."), version: fields.text("Version.").optional() },
+      settings: none,
+    }),
     resourceType({
       type: "service",
       summary: "A service.",
       example: "",
-      fields: { service: fields.text("Name."), running: fields.boolean("Runs.").optional(), restart_when: fields.listOf(fields.text("Address."), "Watched.").optional() },
+      fields: {
+        service: fields.text("Name."),
+        running: fields.boolean("Runs.").optional(),
+        restart_when: fields.listOf(fields.text("Address."), "Watched.").optional(),
+      },
       settings: none,
     }),
-    resourceType({ type: "line", summary: "A line.", example: "", fields: { line: fields.path("Path."), text: fields.text("Text."), match: fields.text("Match.").optional() }, tag: (spec) => spec.match ?? spec.text, settings: none }),
+    resourceType({
+      type: "line",
+      summary: "A line.",
+      example: "",
+      fields: { line: fields.path("Path."), text: fields.text("Text."), match: fields.text("Match.").optional() },
+      tag: (spec) => spec.match ?? spec.text,
+      settings: none,
+    }),
     resourceType({
       type: "config",
       summary: "Settings in a file.",
       example: "",
-      fields: { config: fields.path("Path."), set: fields.mapOf(fields.anything("Value."), "Values.").optional(), unset: fields.listOf(fields.text("Key."), "Keys.").optional() },
+      fields: {
+        config: fields.path("Path."),
+        set: fields.mapOf(fields.anything("Value."), "Values.").optional(),
+        unset: fields.listOf(fields.text("Key."), "Keys.").optional(),
+      },
       tag: (spec) => Object.keys(spec.set ?? {})[0] ?? spec.unset?.[0] ?? "",
       settings: none,
     }),
@@ -49,7 +71,12 @@ export const fakeTypes: ReadonlyMap<string, ResourceType> = new Map(
       type: "command",
       summary: "A command.",
       example: "",
-      fields: { command: fields.text("Label."), run: fields.argv("Words.").optional(), timeout: fields.text("The type's own.").optional(), undo: fields.argv("The type's own.").optional() },
+      fields: {
+        command: fields.text("Label."),
+        run: fields.argv("Words.").optional(),
+        timeout: fields.text("The type's own.").optional(),
+        undo: fields.argv("The type's own.").optional(),
+      },
       nameOf: (value) => {
         if (!Array.isArray(value) || !value.every((word) => typeof word === "string")) return undefined;
         return { name: value.join(" ").slice(0, 60), fields: { run: value } };
@@ -60,10 +87,25 @@ export const fakeTypes: ReadonlyMap<string, ResourceType> = new Map(
 );
 
 /** Sources without anything in them, and what a test puts over. */
-export function sources(over: { readonly facts?: JsonObject; readonly given?: { readonly [name: string]: string }; readonly environment?: { readonly [name: string]: string }; readonly varFiles?: readonly { readonly file: string; readonly text: string }[]; readonly env?: { readonly [name: string]: string }; readonly files?: { readonly [path: string]: string }; readonly command?: PlaybookSources["command"]; readonly selection?: Partial<PlaybookSources["selection"]> } = {}): PlaybookSources {
+export function sources(
+  over: {
+    readonly facts?: JsonObject;
+    readonly given?: { readonly [name: string]: string };
+    readonly environment?: { readonly [name: string]: string };
+    readonly varFiles?: readonly { readonly file: string; readonly text: string }[];
+    readonly env?: { readonly [name: string]: string };
+    readonly files?: { readonly [path: string]: string };
+    readonly command?: PlaybookSources["command"];
+    readonly selection?: Partial<PlaybookSources["selection"]>;
+  } = {},
+): PlaybookSources {
   return {
     types: fakeTypes,
-    variables: { files: over.varFiles ?? [], environment: over.environment ?? {}, given: Object.entries(over.given ?? {}).map(([name, value]) => ({ name, value })) },
+    variables: {
+      files: over.varFiles ?? [],
+      environment: over.environment ?? {},
+      given: Object.entries(over.given ?? {}).map(([name, value]) => ({ name, value })),
+    },
     env: (name) => over.env?.[name],
     file: (path) => over.files?.[path],
     command: over.command ?? (() => ""),

@@ -40,12 +40,37 @@ describe("what is read without the library is what the library reads", () => {
     expect(same(text)).toBe(true);
   });
 
-  test.each(["a: b: c\n", "a: b\n  c\n", "a: 0644\nb: 0x1f\n", "a: >\n  x\n", "a: *x\n", "a: &x 1\n", "a: !t 1\n", "a: 1\na: 2\n", "a:\tb\n", "a: 'x\n", "a: [ 1\n", "a: 1\n---\nb: 2\n", "? a\n: b\n", "a: 1\n b: 2\n", "  a: 1\nb: 2\n", "- a\nb: 1\n", "true: 1\n", "a: 1e3\n", "x\n", "", "a: |\n  x"])("%j is left to the library, or read alike", (text) => {
+  test.each([
+    "a: b: c\n",
+    "a: b\n  c\n",
+    "a: 0644\nb: 0x1f\n",
+    "a: >\n  x\n",
+    "a: *x\n",
+    "a: &x 1\n",
+    "a: !t 1\n",
+    "a: 1\na: 2\n",
+    "a:\tb\n",
+    "a: 'x\n",
+    "a: [ 1\n",
+    "a: 1\n---\nb: 2\n",
+    "? a\n: b\n",
+    "a: 1\n b: 2\n",
+    "  a: 1\nb: 2\n",
+    "- a\nb: 1\n",
+    "true: 1\n",
+    "a: 1e3\n",
+    "x\n",
+    "",
+    "a: |\n  x",
+  ])("%j is left to the library, or read alike", (text) => {
     same(text);
   });
 
   test("all texts of the cases", () => {
-    const cases = parse(readFileSync(new URL("problems.cases.yaml", import.meta.url), "utf8")) as readonly { readonly playbook: string; readonly whole?: boolean }[];
+    const cases = parse(readFileSync(new URL("problems.cases.yaml", import.meta.url), "utf8")) as readonly {
+      readonly playbook: string;
+      readonly whole?: boolean;
+    }[];
     for (const one of cases) {
       const plain = parsePlainYaml(one.playbook);
       const reports = new Reports();
@@ -54,9 +79,49 @@ describe("what is read without the library is what the library reads", () => {
   });
 
   test("any value, as the library writes it", () => {
-    const word = fc.oneof({ weight: 12, arbitrary: fc.constantFrom("a", "b c", "/x", "k: v", "1", "y${{ z }}") }, fc.constantFrom("a", "b c", "d/e", "f g h", "/etc/motd", "0644", "x${{ y }}", "true", "1", "x: y", "# n", "it's", "- z", "${{ a }}", "é", "line\nline\n", "line\n\n  more", "", "null", "0x1", "1.5", "~", "[", "a,b", '"'), fc.string({ maxLength: 3 }));
+    const word = fc.oneof(
+      { weight: 12, arbitrary: fc.constantFrom("a", "b c", "/x", "k: v", "1", "y${{ z }}") },
+      fc.constantFrom(
+        "a",
+        "b c",
+        "d/e",
+        "f g h",
+        "/etc/motd",
+        "0644",
+        "x${{ y }}",
+        "true",
+        "1",
+        "x: y",
+        "# n",
+        "it's",
+        "- z",
+        "${{ a }}",
+        "é",
+        "line\nline\n",
+        "line\n\n  more",
+        "",
+        "null",
+        "0x1",
+        "1.5",
+        "~",
+        "[",
+        "a,b",
+        '"',
+      ),
+      fc.string({ maxLength: 3 }),
+    );
     const key = fc.oneof({ weight: 9, arbitrary: fc.constantFrom("a", "b.c", "d-e", "f/g", "h i", "k_1") }, word);
-    const value = fc.letrec((tie) => ({ node: fc.oneof({ depthSize: "small" }, word, fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie("node"), { maxLength: 4 }), fc.dictionary(key, tie("node"), { maxKeys: 4 })) })).node;
+    const value = fc.letrec((tie) => ({
+      node: fc.oneof(
+        { depthSize: "small" },
+        word,
+        fc.integer(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie("node"), { maxLength: 4 }),
+        fc.dictionary(key, tie("node"), { maxKeys: 4 }),
+      ),
+    })).node;
     let read = 0;
     fc.assert(
       fc.property(value, fc.boolean(), fc.constantFrom(0, 80), (one, flow, lineWidth) => {
@@ -68,7 +133,49 @@ describe("what is read without the library is what the library reads", () => {
   });
 
   test("any heap of pieces of YAML", () => {
-    const piece = fc.constantFrom("a: ", "b:", "c: x", "- ", "-", "  ", " ", "\n", "\n  ", "\n    ", "'", '"', "[", "]", "{", "}", ", ", ",", "# n", " #", ": ", ":", "|", "|-", "---", "1", "-1", "null", "x y", "'q'", '"r"', "\\", "\\n", ".", "?", "&", "*", "!", "%", ">", "$");
+    const piece = fc.constantFrom(
+      "a: ",
+      "b:",
+      "c: x",
+      "- ",
+      "-",
+      "  ",
+      " ",
+      "\n",
+      "\n  ",
+      "\n    ",
+      "'",
+      '"',
+      "[",
+      "]",
+      "{",
+      "}",
+      ", ",
+      ",",
+      "# n",
+      " #",
+      ": ",
+      ":",
+      "|",
+      "|-",
+      "---",
+      "1",
+      "-1",
+      "null",
+      "x y",
+      "'q'",
+      '"r"',
+      "\\",
+      "\\n",
+      ".",
+      "?",
+      "&",
+      "*",
+      "!",
+      "%",
+      ">",
+      "$",
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 16 }), (pieces) => {
         same(pieces.join(""));

@@ -31,7 +31,11 @@ describe("every problem has its code and exact place", () => {
       };
       const found = one.lint
         ? await lintPlaybook(text, "web.yaml", fakeTypes)
-        : await loadPlaybook(text, "web.yaml", sources({ given, ...(one.facts && { facts: one.facts }), ...(one.selection && { selection: one.selection }), command })).then((loaded) => (loaded.ok ? loaded.value.warnings : loaded.problems));
+        : await loadPlaybook(
+            text,
+            "web.yaml",
+            sources({ given, ...(one.facts && { facts: one.facts }), ...(one.selection && { selection: one.selection }), command }),
+          ).then((loaded) => (loaded.ok ? loaded.value.warnings : loaded.problems));
       if (one.first !== undefined) return expectProblem(found[0], one.first);
       const wanted = one.problems ?? [];
       expect(found.map(shown), found.map((problem) => problem.detail).join("\n")).toEqual(wanted.map((line) => line.split("  ")[0]));

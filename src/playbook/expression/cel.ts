@@ -14,7 +14,9 @@ const linearMatches = "matchez";
 /** Stands for `let`, which CEL keeps for itself; same length, and no name that anyone would give. */
 const letName = "_lE";
 const macros = new Set(["all", "exists", "exists_one", "map", "filter"]);
-const neededBy = new Map(expressionFunctions.flatMap((one) => one.forms.map((form): [string, keyof Helpers | undefined] => [nameOf(form), one.needs])));
+const neededBy = new Map(
+  expressionFunctions.flatMap((one) => one.forms.map((form): [string, keyof Helpers | undefined] => [nameOf(form), one.needs])),
+);
 
 /** The CEL of playbooks: optional access, mixed lists, our functions, linear-time patterns, and no clock. */
 export function createCel(libraries: Libraries): CelEngine {
@@ -31,7 +33,9 @@ export function createCel(libraries: Libraries): CelEngine {
   for (const one of expressionFunctions) {
     for (const form of one.forms) environment.registerFunction(form, (...values: CelValue[]) => one.run(helpers, ...values));
   }
-  environment.registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => helpers.linearTest(pattern, text));
+  environment.registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) =>
+    helpers.linearTest(pattern, text),
+  );
 
   return {
     compile(text) {
@@ -85,7 +89,9 @@ function converted(value: Value | { readonly [name: string]: Value }): unknown {
   if (typeof value !== "object" || value === null) return value === unknown ? null : toCel(value as string | number | boolean | null);
   const known = conversions.get(value);
   if (known !== undefined) return known;
-  const made = Array.isArray(value) ? value.map((item) => toCel(item)) : Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === unknown ? [] : [[key, converted(one as Value)]])));
+  const made = Array.isArray(value)
+    ? value.map((item) => toCel(item))
+    : Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === unknown ? [] : [[key, converted(one as Value)]])));
   if (Object.isFrozen(value)) conversions.set(value, made);
   return made;
 }
@@ -122,7 +128,8 @@ function fault(thrown: unknown, code: string, summary: string): ExpressionFault 
 
 function explained(said: string): string {
   if (/'default\(/.test(said)) return `${said}; write x.?key.orValue(y) for a value that may be absent`;
-  if (/no such overload: .*(int|double).*[-+*/].*(int|double)/.test(said) && /double/.test(said)) return `${said}; whole and fractional numbers do not mix: convert with int(…) or double(…)`;
+  if (/no such overload: .*(int|double).*[-+*/].*(int|double)/.test(said) && /double/.test(said))
+    return `${said}; whole and fractional numbers do not mix: convert with int(…) or double(…)`;
   if (/no such overload: .*string.* \+ |\+ .*string/.test(said)) return `${said}; make a text of the number with string(…)`;
   return said;
 }
@@ -140,16 +147,33 @@ function walk(root: ASTNode): Walked {
   const calls = new Set<string>();
   const matches: number[] = [];
 
-  const chain = (node: ASTNode): { readonly root: string; readonly offset: number; readonly path: (string | number)[]; readonly steps: number[]; readonly optional: boolean } | undefined => {
-    if (node.op === "id") return { root: node.args === letName ? "let" : node.args, offset: node.start, path: [], steps: [], optional: false };
+  const chain = (
+    node: ASTNode,
+  ):
+    | {
+        readonly root: string;
+        readonly offset: number;
+        readonly path: (string | number)[];
+        readonly steps: number[];
+        readonly optional: boolean;
+      }
+    | undefined => {
+    if (node.op === "id")
+      return { root: node.args === letName ? "let" : node.args, offset: node.start, path: [], steps: [], optional: false };
     if (node.op !== "." && node.op !== ".?" && node.op !== "[]" && node.op !== "[?]") return undefined;
     const inner = chain(node.args[0]);
     if (inner === undefined) return undefined;
     const key = node.args[1];
-    const step = typeof key === "string" ? key : key.op === "value" ? (typeof key.args === "bigint" ? Number(key.args) : key.args) : undefined;
+    const step =
+      typeof key === "string" ? key : key.op === "value" ? (typeof key.args === "bigint" ? Number(key.args) : key.args) : undefined;
     if (typeof step !== "string" && typeof step !== "number") return undefined;
     const offset = typeof key === "string" ? node.end - key.length : key.start;
-    return { ...inner, path: [...inner.path, step], steps: [...inner.steps, offset], optional: inner.optional || node.op === ".?" || node.op === "[?]" };
+    return {
+      ...inner,
+      path: [...inner.path, step],
+      steps: [...inner.steps, offset],
+      optional: inner.optional || node.op === ".?" || node.op === "[?]",
+    };
   };
 
   const visit = (node: ASTNode, bound: ReadonlySet<string>, optional: boolean): void => {
@@ -164,7 +188,8 @@ function walk(root: ASTNode): Walked {
         return;
       case ".":
       case ".?":
-        return visit(node.args[0], bound, optional);
+        visit(node.args[0], bound, optional);
+        return;
       case "call": {
         const [name, args] = node.args;
         calls.add(name);
@@ -197,7 +222,8 @@ function walk(root: ASTNode): Walked {
         return;
       case "!_":
       case "-_":
-        return visit(node.args, bound, optional);
+        visit(node.args, bound, optional);
+        return;
       default:
         for (const one of node.args) visit(one, bound, optional);
     }
@@ -208,7 +234,9 @@ function walk(root: ASTNode): Walked {
 
 /** The text with the variable `let` under a name that CEL takes; texts in quotes stay as they are. */
 function withoutLet(text: string): string {
-  return text.replace(/"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|(?<![.\w])let(?=\s*[.[?])/g, (found) => (found === "let" ? letName : found));
+  return text.replace(/"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|(?<![.\w])let(?=\s*[.[?])/g, (found) =>
+    found === "let" ? letName : found,
+  );
 }
 
 function nameOf(form: string): string {

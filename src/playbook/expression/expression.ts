@@ -41,7 +41,8 @@ export class Expressions {
     if (known instanceof ExpressionFault) throw known;
     if (known !== undefined) return known;
     try {
-      if (text.trim() === "") throw new ExpressionFault("expression-syntax", "not an expression", "there is nothing between ${{ and }}", 0);
+      if (text.trim() === "")
+        throw new ExpressionFault("expression-syntax", "not an expression", `there is nothing between \${{ and }}`, 0);
       const made = simpleExpression(text) ?? need(this.#libraries, "cel").compile(text);
       this.#compiled.set(text, made);
       return made;
@@ -57,13 +58,19 @@ function isOpen(reference: Reference, values: Values): boolean {
   const root = values[reference.root];
   if (root === undefined) {
     const roots = Object.keys(values).filter((name) => values[name] !== undefined);
-    throw new ExpressionFault("unknown-name", "unknown name", `there is no \`${reference.root}\` here${hint(reference.root, roots, "names are")}`, reference.offset);
+    throw new ExpressionFault(
+      "unknown-name",
+      "unknown name",
+      `there is no \`${reference.root}\` here${hint(reference.root, roots, "names are")}`,
+      reference.offset,
+    );
   }
   if (root === unknown) return true;
   if (reference.path.length === 0) return isObject(root) && Object.values(root as { [name: string]: Value }).includes(unknown);
   const found = follow(root, reference.path);
   if ("value" in found) return found.value === unknown;
-  if ((reference.root === "inputs" || reference.root === "vars") && found.missing === 0 && found.why === "key" && !reference.optional) throw missing(reference, found);
+  if ((reference.root === "inputs" || reference.root === "vars") && found.missing === 0 && found.why === "key" && !reference.optional)
+    throw missing(reference, found);
   return false;
 }
 

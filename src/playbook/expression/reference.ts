@@ -23,7 +23,9 @@ export interface Reference {
 }
 
 /** What stands at a path: a value, or the step that is missing and what could stand there. */
-export type Found = { readonly value: Value } | { readonly missing: number; readonly among: readonly string[]; readonly why: "key" | "index" | "not a map" };
+export type Found =
+  | { readonly value: Value }
+  | { readonly missing: number; readonly among: readonly string[]; readonly why: "key" | "index" | "not a map" };
 
 /** Follows a path by own keys of maps and indexes of lists, as CEL does. */
 export function follow(root: Value | { readonly [name: string]: Value }, path: readonly (string | number)[]): Found {

@@ -67,7 +67,29 @@ function joined(operator: "and" | "or", left: Term, right: Term | undefined): Te
   return right === undefined || isNoCondition(left) || isNoCondition(right) ? undefined : { do: operator, left, right };
 }
 
-const reserved = new Set(["in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]);
+const reserved = new Set([
+  "in",
+  "true",
+  "false",
+  "null",
+  "as",
+  "break",
+  "const",
+  "continue",
+  "else",
+  "for",
+  "function",
+  "if",
+  "import",
+  "let",
+  "loop",
+  "package",
+  "namespace",
+  "return",
+  "var",
+  "void",
+  "while",
+]);
 const token = /\s*(?:([A-Za-z_]\w*)|(\d+)(?![\w.])|'([^'\\\n]*)'|"([^"\\\n]*)"|(&&|\|\||==|!=|[!.()[\],]))/y;
 
 type Token = { readonly is: "name" | "number" | "string" | "sign"; readonly text: string; readonly at: number };
@@ -136,7 +158,8 @@ class Parser {
     const left = this.#unary(depth);
     const next = this.#tokens[this.#next];
     const operator = next?.text;
-    if (left === undefined || next === undefined || (operator !== "==" && operator !== "!=" && operator !== "in") || next.is === "string") return left;
+    if (left === undefined || next === undefined || (operator !== "==" && operator !== "!=" && operator !== "in") || next.is === "string")
+      return left;
     this.#next += 1;
     const right = operator === "in" && this.#tokens[this.#next]?.text === "[" ? this.#list() : this.#unary(depth);
     // What can be told from the types of literals alone is an error before evaluation: CEL's business.

@@ -1,12 +1,12 @@
-import { checkFields, type Fields, fields, isObject, type Json, nearest, SystemFault } from "../core/index.ts";
+import { checkFields, type Fields, fields, isObject, type Json, SystemFault } from "../core/index.ts";
 import { unknown, type Value } from "./expression/reference.ts";
 import { mayHoldExpression } from "./expression/scan.ts";
 import { fromText, type InputRule, type InputType, inputTypes, type Judged, judge, patternFault } from "./input-value.ts";
 import type { Libraries } from "./libraries.ts";
-import { parseTree } from "./parse.ts";
 import { dirname, joinPath } from "./paths.ts";
-import { codeOf, type Reports, Source } from "./source.ts";
-import { type Entry, entryOf, kindOf, type MapNode, type Node, offsetAt, plain, setOwn } from "./tree.ts";
+import { codeOf, type Reports, type Source } from "./source.ts";
+import { type Entry, entryOf, kindOf, type Node, offsetAt, plain, setOwn } from "./tree.ts";
+import { checkNames, type VariableFile, variableFiles } from "./variable-files.ts";
 
 /** The keys of one declared input. */
 export const inputFields: Fields = {
@@ -270,59 +270,6 @@ function settle(
     at.offset,
   );
   return unknown;
-}
-
-interface VariableFile {
-  readonly source: Source;
-  readonly values: MapNode | undefined;
-}
-
-function variableFiles(sources: InputSources, inputs: readonly Input[], reports: Reports, libraries: Libraries): readonly VariableFile[] {
-  return sources.variables.files.map(({ file, text }) => {
-    // Its lines are not shown: which of them are secret may not be known, as where the file is no YAML.
-    const source = new Source(file, text, { shown: false });
-    const node = text.trim() === "" ? undefined : parseTree(source, reports, libraries);
-    if (node !== undefined && node.is !== "map" && (node.is !== "scalar" || node.value !== null)) {
-      reports.add(
-        { code: "wrong-type", summary: "wrong type", detail: `a file of values is a map from input to value, not ${kindOf(node)}` },
-        source,
-        node.start,
-      );
-    }
-    const values = node?.is === "map" ? node : undefined;
-    for (const entry of values?.entries ?? []) {
-      if (inputs.some((input) => input.name === entry.key)) continue;
-      reports.add(
-        {
-          code: "unknown-input",
-          summary: "unknown input",
-          severity: "warning",
-          detail: `the playbook has no input \`${entry.key}\`${hint(entry.key, inputs)}`,
-        },
-        source,
-        entry.keyStart,
-      );
-    }
-    return { source, values };
-  });
-}
-
-function checkNames(sources: InputSources, inputs: readonly Input[], reports: Reports): void {
-  for (const { name } of sources.variables.given) {
-    if (inputs.some((input) => input.name === name)) continue;
-    reports.add({
-      code: "unknown-input",
-      summary: "unknown input",
-      detail: `--var ${name}: the playbook has no such input${hint(name, inputs)}`,
-    });
-  }
-}
-
-function hint(name: string, inputs: readonly Input[]): string {
-  const names = inputs.map((input) => input.name);
-  const near = nearest(name, names);
-  if (near !== undefined) return `; did you mean \`${near}\`?`;
-  return names.length === 0 ? "; it has none" : `; it has ${names.join(", ")}`;
 }
 
 function texts(value: Json): readonly string[] {

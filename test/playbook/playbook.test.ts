@@ -227,9 +227,9 @@ resources:
 
   test("a need of what is left out by its when is dropped", async () => {
     const playbook = await load(
-      "resources:\n  - package: nginx\n    when: false\n  - file: /x\n    id: y\n    when: false\n  - file: /a\n    needs: [ package:nginx, file:y, file:/x ]\n  - file: /b\n    needs: [ 'file:/*', package:nginx ]\n",
+      "resources:\n  - package: nginx\n    when: false\n  - file: /x\n    id: y\n    when: false\n  - file: /a\n    needs: [ package:nginx, file:y, file:/x ]\n  - file: /b\n    needs: [ 'file:/*', package:nginx ]\n  - line: /l\n    text: x\n    when: false\n  - package: [ p, q ]\n    when: false\n  - file: /c\n    needs: [ line:/l#x, line:/l, package:q ]\n",
     );
-    expect(playbook.resources.map((one) => one.common.needs)).toEqual([undefined, ["file:/*"]]);
+    expect(playbook.resources.map((one) => one.common.needs)).toEqual([undefined, ["file:/*"], undefined]);
   });
 
   test("facts that were read are known by their paths", async () => {
@@ -416,6 +416,88 @@ describe("laws", () => {
         },
       ),
       { numRuns: 500 },
+    );
+  }, 60_000);
+
+  test("no expression makes it throw, and its problems stand in its line", async () => {
+    const piece = fc.constantFrom(
+      "inputs.a",
+      "facts",
+      ".os",
+      ".?x",
+      "[0]",
+      "[",
+      "]",
+      "(",
+      ")",
+      "{",
+      "}",
+      "'a'",
+      "'",
+      '"',
+      "1",
+      "1.5",
+      "-",
+      "+",
+      "*",
+      "/",
+      "%",
+      "==",
+      "<",
+      "in ",
+      "&&",
+      "||",
+      "!",
+      "? ",
+      ": ",
+      ", ",
+      ".map(x, ",
+      ".filter(",
+      ".all(y, y",
+      "x",
+      "has(",
+      "size(",
+      "string(",
+      "sort(",
+      "keys(",
+      "range(",
+      "toYaml(",
+      "fromJson(",
+      ".matches(",
+      "'(a+)+$'",
+      ".orValue(",
+      "optional.none()",
+      "let",
+      "cel.bind(",
+      "null",
+      "true",
+      "type(",
+      "dyn(",
+      "b'x'",
+      "1u",
+      "duration('1s')",
+      "\\",
+      " ",
+      "é",
+      "\u{1f600}",
+      "__proto__",
+      ".constructor",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 9 }), async (pieces) => {
+        const body = `inputs: { a: { default: x } }\nresources:\n  - config: /a\n    set: { v: ${JSON.stringify(`\${{ ${pieces.join("")} }}`)} }\n    when: ${JSON.stringify(pieces.join(""))}\n`;
+        const text = head + body;
+        for (const found of [
+          await loadPlaybook(text, "x.yaml", sources()).then((loaded) => (loaded.ok ? [] : loaded.problems)),
+          await lintPlaybook(text, "x.yaml", fakeTypes),
+        ]) {
+          for (const one of found) {
+            expect([6, 7]).toContain(one.at?.line);
+            expect(one.detail).not.toMatch(/undefined|\[object|\.js:/);
+          }
+        }
+      }),
+      { numRuns: 1500 },
     );
   }, 60_000);
 

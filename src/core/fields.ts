@@ -34,7 +34,11 @@ export interface MustField<T> extends Field<T> {
 const good = <T>(value: T): Checked<T> => ({ ok: true, value });
 
 /** A check's refusal. */
-export function issue(summary: string, detail: string, path: readonly (string | number)[] = []): { readonly ok: false; readonly issues: readonly Issue[] } {
+export function issue(
+  summary: string,
+  detail: string,
+  path: readonly (string | number)[] = [],
+): { readonly ok: false; readonly issues: readonly Issue[] } {
   return { ok: false, issues: [{ path, summary, detail }] };
 }
 
@@ -63,7 +67,11 @@ export function field<T>(about: string, schema: JsonObject, check: (value: Json)
 
 export const text = (about: string): MustField<string> =>
   field(about, { type: "string" }, (value) =>
-    typeof value === "string" ? good(value) : typeof value === "number" || typeof value === "boolean" ? issue("wrong type", `this must be a text; quote it: "${value}"`) : wrongType("a text", value),
+    typeof value === "string"
+      ? good(value)
+      : typeof value === "number" || typeof value === "boolean"
+        ? issue("wrong type", `this must be a text; quote it: "${value}"`)
+        : wrongType("a text", value),
   );
 
 /** A text that is not empty and holds no NUL, as paths and names must. */
@@ -90,8 +98,10 @@ export const boolean = (about: string): MustField<boolean> =>
 export const integer = (about: string, limits: { readonly minimum?: number; readonly maximum?: number } = {}): MustField<number> =>
   field(about, { type: "integer", ...limits }, (value) => {
     if (typeof value !== "number" || !Number.isSafeInteger(value)) return wrongType("a whole number", value);
-    if (limits.minimum !== undefined && value < limits.minimum) return issue("number out of range", `${value} is less than ${limits.minimum}`);
-    if (limits.maximum !== undefined && value > limits.maximum) return issue("number out of range", `${value} is more than ${limits.maximum}`);
+    if (limits.minimum !== undefined && value < limits.minimum)
+      return issue("number out of range", `${value} is less than ${limits.minimum}`);
+    if (limits.maximum !== undefined && value > limits.maximum)
+      return issue("number out of range", `${value} is more than ${limits.maximum}`);
     return good(value);
   });
 
@@ -152,22 +162,34 @@ export const eitherOf = <A, B>(first: Field<A>, second: Field<B>, about: string)
 
 /** A map with fields of its own. */
 export const mapping = <const F extends Fields>(fields: F, about: string): MustField<SpecOf<F>> =>
-  field(about, mapSchema(fields), (value) => (isObject(value) ? (checkFields(fields, value) as Checked<SpecOf<F>>) : wrongType("a map", value)));
+  field(about, mapSchema(fields), (value) =>
+    isObject(value) ? (checkFields(fields, value) as Checked<SpecOf<F>>) : wrongType("a map", value),
+  );
 
 /** An argv list of at least one word. */
 export const argv = (about: string): MustField<readonly string[]> =>
   field(about, { type: "array", items: { type: "string" }, minItems: 1 }, (value) => {
-    if (typeof value === "string") return issue("wrong type", `this must be a list of words, such as [${value.split(/\s+/).map((word) => JSON.stringify(word)).join(", ")}]: no shell reads it`);
+    if (typeof value === "string")
+      return issue(
+        "wrong type",
+        `this must be a list of words, such as [${value
+          .split(/\s+/)
+          .map((word) => JSON.stringify(word))
+          .join(", ")}]: no shell reads it`,
+      );
     if (!Array.isArray(value)) return wrongType("a list of words", value);
     if (value.length === 0) return issue("empty command", "the list must at least name a program");
     const wrong = value.findIndex((word) => typeof word !== "string");
     if (wrong >= 0) return issue("wrong type", `each word must be a text; quote ${showValue(value[wrong] as Json)}`, [wrong]);
-    if ((value as string[]).some((word) => word.includes("\0"))) return issue("NUL in a word", "no program takes a NUL character in an argument");
+    if ((value as string[]).some((word) => word.includes("\0")))
+      return issue("NUL in a word", "no program takes a NUL character in an argument");
     return good(value as string[]);
   });
 
 function mapSchema(fields: Fields): JsonObject {
-  const required = Object.entries(fields).filter(([, one]) => one.required).map(([name]) => name);
+  const required = Object.entries(fields)
+    .filter(([, one]) => one.required)
+    .map(([name]) => name);
   return {
     type: "object",
     properties: Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, { ...one.schema, description: one.about }])),
@@ -189,7 +211,11 @@ export function checkFields(fields: Fields, map: JsonObject, known: ReadonlySet<
   for (const key of Object.keys(map)) {
     if (Object.hasOwn(fields, key) || known.has(key)) continue;
     const near = nearest(key, [...Object.keys(fields), ...known]);
-    issues.push({ path: [key], summary: "unknown key", detail: `there is no \`${key}\` here${near === undefined ? `; known are ${Object.keys(fields).join(", ")}` : `; did you mean \`${near}\`?`}` });
+    issues.push({
+      path: [key],
+      summary: "unknown key",
+      detail: `there is no \`${key}\` here${near === undefined ? `; known are ${Object.keys(fields).join(", ")}` : `; did you mean \`${near}\`?`}`,
+    });
   }
   for (const [name, one] of Object.entries(fields)) {
     const value = map[name];

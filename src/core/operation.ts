@@ -25,7 +25,13 @@ export interface Attributes {
  * | run | | |
  */
 export type Operation =
-  | ({ readonly do: "replaceFile"; readonly path: string; readonly content: Digest; readonly over: Standing; readonly breaks?: true } & Attributes)
+  | ({
+      readonly do: "replaceFile";
+      readonly path: string;
+      readonly content: Digest;
+      readonly over: Standing;
+      readonly breaks?: true;
+    } & Attributes)
   | ({ readonly do: "writeInPlace"; readonly path: string; readonly content: Digest } & Attributes)
   | ({ readonly do: "setAttributes"; readonly path: string; readonly is: "file" | "directory" } & Attributes)
   | { readonly do: "remove"; readonly path: string; readonly is: "file" | "directory" | "symlink" }

@@ -98,6 +98,8 @@ export interface Plan {
   readonly orphans: readonly Orphan[];
   /** Contents that the changes set, as base64 by digest; only in a saved plan. */
   readonly contents?: { readonly [digest: string]: string };
+  /** Sensitive contents by fingerprint, encrypted under the state directory's key; only in a saved plan. */
+  readonly sealed?: { readonly [digest: string]: string };
   /** Contents too large for that: where they are read from again. */
   readonly origins?: { readonly [digest: string]: string };
 }

@@ -26,7 +26,10 @@ export interface Problem {
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
-export const problems = (...list: readonly Problem[]): { readonly ok: false; readonly problems: readonly Problem[] } => ({ ok: false, problems: list });
+export const problems = (...list: readonly Problem[]): { readonly ok: false; readonly problems: readonly Problem[] } => ({
+  ok: false,
+  problems: list,
+});
 
 /** A problem of severity error. */
 export function error(code: string, summary: string, detail: string, at?: Place, address?: Address): Problem {

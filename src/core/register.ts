@@ -1,6 +1,7 @@
-import type { Json, JsonObject } from "./json.ts";
-import type { AbsolutePath, Digest, RegisterId } from "./names.ts";
+import type { JsonObject } from "./json.ts";
+import type { Digest, RegisterId } from "./names.ts";
 import type { Operation } from "./operation.ts";
+import type { Contents } from "./sight.ts";
 import type { Reader } from "./system.ts";
 
 /** What a register is in: plain JSON with a tag. Contents stand in it as digests. */
@@ -16,17 +17,6 @@ export interface Register {
 
 export function registerId(register: Register): RegisterId {
   return `${register.kind}:${register.key}` as RegisterId;
-}
-
-/** Contents by digest. */
-export interface Contents {
-  /** Decoded text; throws SystemFault when the bytes cannot be had (its file moved since it was read). */
-  text(digest: Digest): string;
-  /** Throws like `text`. */
-  bytes(digest: Digest): Buffer;
-  put(bytes: Uint8Array | string): Digest;
-  /** The length in bytes, where it is known without reading. */
-  size(digest: Digest): number | undefined;
 }
 
 /** What a goal may see besides its register's own state. */
@@ -113,7 +103,11 @@ export interface RegisterKind<S extends State = State> {
   /** More of a state than a first reading gives, for changes that would lose it (the xattrs of what is removed). */
   enrich?(found: readonly { readonly register: Register; readonly before: S; readonly after: S }[], reader: Reader): readonly S[];
   /** Why a register cannot be as `after` below a parent in that state; undefined where it can. */
-  misfit?(register: Register, after: S, parent: { readonly key: string; readonly state: S }): { readonly summary: string; readonly detail: string } | undefined;
+  misfit?(
+    register: Register,
+    after: S,
+    parent: { readonly key: string; readonly state: S },
+  ): { readonly summary: string; readonly detail: string } | undefined;
   /** Operations that only make a state durable that is already there (W4): after a kill it may stand in memory alone. */
   settle?(register: Register, state: S): readonly Operation[];
   /** Whether what the state's contents say is not for everybody's eyes: others may not read it. */
@@ -125,24 +119,3 @@ export interface RegisterKind<S extends State = State> {
   /** A reading runs a program that may answer otherwise after any change. */
   tentative?(register: Register): boolean;
 }
-
-/** A directory entry or what stands at a path, as a reading gives it. */
-export type PathSight =
-  | { readonly is: "absent" }
-  | FileSight
-  | { readonly is: "directory"; readonly mode: number; readonly owner: string; readonly group: string }
-  | { readonly is: "symlink"; readonly to: string }
-  | { readonly is: "other"; readonly what: "fifo" | "socket" | "block device" | "character device" };
-
-export interface FileSight {
-  readonly is: "file";
-  readonly content: Digest;
-  readonly size: number;
-  readonly mode: number;
-  readonly owner: string;
-  readonly group: string;
-  /** Number of names of the file, where it is more than one. */
-  readonly links?: number;
-}
-
-export type { AbsolutePath, Json };

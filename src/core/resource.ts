@@ -2,7 +2,8 @@ import type { Field, Fields, SpecOf } from "./fields.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Address, Digest, RegisterId } from "./names.ts";
 import type { Place, Problem } from "./problem.ts";
-import type { Contents, Goal, Setting } from "./register.ts";
+import type { Goal, Setting } from "./register.ts";
+import type { Contents } from "./sight.ts";
 import type { Reader } from "./system.ts";
 
 /** A resource as declared, after expressions: plain data that knows its place. */
@@ -57,7 +58,13 @@ export interface World {
   /** The registers that the resources at these addresses set; a glob or `type:name` may mean several. */
   registersOf(address: string): readonly RegisterId[];
   /** Reports a problem at a field of this resource and goes on. */
-  report(problem: { readonly code: string; readonly summary: string; readonly detail: string; readonly field?: readonly (string | number)[]; readonly severity?: Problem["severity"] }): void;
+  report(problem: {
+    readonly code: string;
+    readonly summary: string;
+    readonly detail: string;
+    readonly field?: readonly (string | number)[];
+    readonly severity?: Problem["severity"];
+  }): void;
 }
 
 /** One type of resource: the whole of what is known about it. */
@@ -92,7 +99,8 @@ export interface ResourceType {
 }
 
 /** The author's form of a type, whose spec has the types of its fields. */
-export interface TypeDefinition<F extends Fields> extends Omit<ResourceType, "fields" | "check" | "prepare" | "settings" | "sweep" | "tag"> {
+export interface TypeDefinition<F extends Fields>
+  extends Omit<ResourceType, "fields" | "check" | "prepare" | "settings" | "sweep" | "tag"> {
   readonly fields: F;
   prepare?(spec: SpecOf<F>): Promise<void>;
   check?(spec: SpecOf<F>, report: World["report"]): void;

@@ -1,6 +1,6 @@
 import type { Digest } from "./names.ts";
 import type { Command } from "./operation.ts";
-import type { Contents, PathSight } from "./register.ts";
+import type { Contents, PathSight } from "./sight.ts";
 
 /** What lstat tells. Times in ms since 1970 with a fraction; `mode` is the permission bits only. */
 export interface FileStat {
@@ -127,6 +127,8 @@ export interface Host {
   readonly umask: number;
   readonly env: { readonly [name: string]: string | undefined };
   readonly platform: string;
+  /** As uname -m says, such as x86_64. */
+  readonly arch: string;
 }
 
 /** All effects. Handed to whoever acts. */

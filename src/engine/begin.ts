@@ -1,4 +1,4 @@
-import { type Digest, isKeyed, type Plan, registerId, type RunId, runId, type State } from "../core/index.ts";
+import { type Digest, isKeyed, type Plan, type RunId, registerId, runId, type State } from "../core/index.ts";
 import { aspectKey, type Ledger, type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { planText } from "./plan-file.ts";
@@ -41,12 +41,19 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
     const privately = declared !== false && [change.before, change.after].some((state) => kindOf(kinds, kind).private?.(state) === true);
     look(change.before, kind, privately || declared === true ? true : declared, remembered);
     look(change.after, kind, privately || declared === true ? true : declared, remembered);
-    if ([change.before, change.after].some((state) => (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)))) ledger.sensitive.add(registerId(change.register));
+    if (
+      [change.before, change.after].some((state) =>
+        (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)),
+      )
+    )
+      ledger.sensitive.add(registerId(change.register));
   }
-  for (const step of plan.steady) look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));
+  for (const step of plan.steady)
+    look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));
   for (const setting of plan.settings) {
     const { content } = setting.want;
-    if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest))) vault.hide(content as Digest);
+    if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest)))
+      vault.hide(content as Digest);
   }
 }
 

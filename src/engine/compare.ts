@@ -1,4 +1,4 @@
-import { type Digest, isKeyed, type Json, sameJson, type State } from "../core/index.ts";
+import { type Digest, isKeyed, type Json, type State, sameJson } from "../core/index.ts";
 
 /** The fingerprint of a content that is known by its plain digest; needs its bytes. */
 export type Fingerprint = (digest: Digest) => Digest;
@@ -25,4 +25,3 @@ function sameValue(actual: Json | undefined, wanted: Json, fingerprint: Fingerpr
   }
   return sameJson(actual, wanted);
 }
-

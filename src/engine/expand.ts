@@ -1,5 +1,4 @@
 import {
-
   type Declared,
   error,
   type JsonObject,
@@ -8,9 +7,9 @@ import {
   type Problem,
   type Reader,
   type RegisterId,
-  registerId,
   type ResourceType,
   type Result,
+  registerId,
   type Setting,
   SystemFault,
   type World,
@@ -40,13 +39,17 @@ export interface Expanded {
  * Turns declared resources into settings, in listed order. Throws nothing: what cannot be read is a problem at its
  * resource's place, and all problems are found at once.
  */
-export async function expand(declared: readonly Declared[], parts: ExpandParts): Promise<{ readonly expanded: Expanded; readonly problems: readonly Problem[] }> {
+export async function expand(
+  declared: readonly Declared[],
+  parts: ExpandParts,
+): Promise<{ readonly expanded: Expanded; readonly problems: readonly Problem[] }> {
   const problems: Problem[] = [];
   for (const one of declared) await parts.types.get(one.type)?.prepare?.(one.spec);
   const expansion = new Expansion(declared, parts, problems);
   const own = declared.map((_, index) => expansion.settingsOf(index));
   const named = new Set<string>();
-  for (const settings of own) for (const { register, implied } of settings) if (register.kind === "path" && implied !== true) named.add(register.key);
+  for (const settings of own)
+    for (const { register, implied } of settings) if (register.kind === "path" && implied !== true) named.add(register.key);
   const swept = declared.map((_, index) => expansion.sweepOf(index, named));
   const settings = own.flatMap((list, by) => [...list, ...(swept[by] ?? [])].map((setting): PlannedSetting => ({ ...setting, by })));
   return { expanded: { resources: expansion.plannedResources(), settings }, problems };
@@ -99,7 +102,14 @@ class Expansion {
       contents: parts.reader.contents,
       reader: parts.reader,
       target: (path) => parts.reader.resolve(this.targetOf(path)),
-      source: (path) => normal(path.startsWith("~/") ? parts.home + path.slice(1) : path.startsWith("/") ? path : `${one.folder}/${path}`),
+      source: (path) =>
+        normal(
+          path.startsWith("~/")
+            ? parts.home + path.slice(1)
+            : path.startsWith("/")
+              ? path
+              : `${one.folder.startsWith("/") ? "" : `${parts.cwd}/`}${one.folder}/${path}`,
+        ),
       render: (text, vars, file) => {
         const rendered = parts.render(text, { ...one.scope, ...vars }, file);
         if (rendered.ok) return rendered.value;
@@ -107,7 +117,15 @@ class Expansion {
         return "";
       },
       registersOf: (address) => this.registersOf(address, one),
-      report: ({ code, summary, detail, field, severity }) => problems.push({ code, severity: severity ?? "error", summary, detail, at: field ? one.place(...field) : one.at, address: one.address }),
+      report: ({ code, summary, detail, field, severity }) =>
+        problems.push({
+          code,
+          severity: severity ?? "error",
+          summary,
+          detail,
+          at: field ? one.place(...field) : one.at,
+          address: one.address,
+        }),
     };
   }
 
@@ -160,4 +178,3 @@ function normal(path: string): string {
   }
   return `/${parts.join("/")}`;
 }
-

@@ -48,7 +48,13 @@ export function viewOf(setting: Pick<PlannedSetting, "reads">, parts: FoldParts)
  * The proof of convergence: folded again from the result, every setting must leave it alone. Gives the problem that
  * names the two that fight, or the one that is not idempotent.
  */
-export function proof(start: State, end: State, settings: readonly PlannedSetting[], resources: readonly PlannedResource[], parts: FoldParts): Problem | undefined {
+export function proof(
+  start: State,
+  end: State,
+  settings: readonly PlannedSetting[],
+  resources: readonly PlannedResource[],
+  parts: FoldParts,
+): Problem | undefined {
   for (const [index, setting] of settings.entries()) {
     if (holds(end, setting, parts)) continue;
     const one = resources[setting.by] as PlannedResource;
@@ -57,7 +63,13 @@ export function proof(start: State, end: State, settings: readonly PlannedSettin
     for (const [later, other] of settings.entries()) {
       state = converged(state, other, parts);
       if (later === index && !holds(state, setting, parts)) {
-        return error("not-idempotent", "a change that never comes to an end", `${one.address} would change ${setting.register.key} again at every run: write it so that its result is left alone`, one.at, one.address);
+        return error(
+          "not-idempotent",
+          "a change that never comes to an end",
+          `${one.address} would change ${setting.register.key} again at every run: write it so that its result is left alone`,
+          one.at,
+          one.address,
+        );
       }
       if (later > index && !holds(state, setting, parts)) {
         spoiler = other;
@@ -65,8 +77,16 @@ export function proof(start: State, end: State, settings: readonly PlannedSettin
       }
     }
     const other = spoiler && resources[spoiler.by];
-    const against = other ? `${other.address} (${other.at.file}:${other.at.line}:${other.at.column}) sets it otherwise` : "another resource sets it otherwise";
-    return error("fight", "two resources want one thing otherwise", `${one.address} sets ${differences(setting.want)} of ${setting.register.key}, and ${against}: keep one of them`, one.at, one.address);
+    const against = other
+      ? `${other.address} (${other.at.file}:${other.at.line}:${other.at.column}) sets it otherwise`
+      : "another resource sets it otherwise";
+    return error(
+      "fight",
+      "two resources want one thing otherwise",
+      `${one.address} sets ${differences(setting.want)} of ${setting.register.key}, and ${against}: keep one of them`,
+      one.at,
+      one.address,
+    );
   }
   return undefined;
 }

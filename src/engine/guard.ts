@@ -1,4 +1,16 @@
-import { type Change, error, type Plan, type Problem, type Reader, type Register, registerId, type RegisterKind, type State, type Step, type System } from "../core/index.ts";
+import {
+  type Change,
+  error,
+  type Plan,
+  type Problem,
+  type Reader,
+  type Register,
+  type RegisterKind,
+  registerId,
+  type State,
+  type Step,
+  type System,
+} from "../core/index.ts";
 import { type Fingerprint, matches } from "./compare.ts";
 import { readAll } from "./read.ts";
 
@@ -13,7 +25,12 @@ export interface Moved {
  * What moved since a plan was made, changes and steady registers alike; tentative steps are judged at their turn.
  * Throws SystemFault where something cannot be read.
  */
-export async function movedSince(plan: Plan, kinds: ReadonlyMap<string, RegisterKind>, reader: Reader, fingerprint: Fingerprint): Promise<readonly Moved[]> {
+export async function movedSince(
+  plan: Plan,
+  kinds: ReadonlyMap<string, RegisterKind>,
+  reader: Reader,
+  fingerprint: Fingerprint,
+): Promise<readonly Moved[]> {
   const steps = firstSteps(plan);
   const found = await readAll(
     steps.map(({ register }) => register),
@@ -79,7 +96,13 @@ const MARGIN = 4 << 20;
  * Whether the file systems have room for new contents, the old ones and the journal. `sizeOf` gives a content's bytes.
  * Throws nothing: a file system that cannot be asked is judged when it is written to.
  */
-export function roomProblems(plan: Plan, system: System, stateDirectory: string, kinds: ReadonlyMap<string, RegisterKind>, sizeOf: (digest: string) => number): readonly Problem[] {
+export function roomProblems(
+  plan: Plan,
+  system: System,
+  stateDirectory: string,
+  kinds: ReadonlyMap<string, RegisterKind>,
+  sizeOf: (digest: string) => number,
+): readonly Problem[] {
   const needed = new Map<number, { path: string; bytes: number; files: number }>();
   const add = (path: string, bytes: number, files: number) => {
     const place = nearestExisting(system, path);
@@ -120,8 +143,18 @@ export function roomProblems(plan: Plan, system: System, stateDirectory: string,
   const found: Problem[] = [];
   for (const { path, bytes, files } of needed.values()) {
     const free = system.files.freeSpace(path);
-    if (free.bytes < bytes + MARGIN) found.push(error("no-room", "not enough room", `the file system of ${path} has ${free.bytes} bytes free, and ${bytes + MARGIN} are needed for the new contents, the old ones and the journal`));
-    if (free.files < files + 16) found.push(error("no-room", "not enough room", `the file system of ${path} can take ${free.files} more files, and ${files + 16} are needed`));
+    if (free.bytes < bytes + MARGIN)
+      found.push(
+        error(
+          "no-room",
+          "not enough room",
+          `the file system of ${path} has ${free.bytes} bytes free, and ${bytes + MARGIN} are needed for the new contents, the old ones and the journal`,
+        ),
+      );
+    if (free.files < files + 16)
+      found.push(
+        error("no-room", "not enough room", `the file system of ${path} can take ${free.files} more files, and ${files + 16} are needed`),
+      );
   }
   return found;
 }

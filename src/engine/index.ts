@@ -1,12 +1,12 @@
 export { hasNews, hideSensitive, sealedPlan } from "./begin.ts";
 export { type Fingerprint, matches } from "./compare.ts";
-export { type Expanded, expand, type ExpandParts } from "./expand.ts";
+export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
 export { stagesOf } from "./order.ts";
-export { makePlan, type Planned, type PlanParts } from "./plan.ts";
+export { makePlan, type Planned, type PlanParts, prepareGoals } from "./plan.ts";
 export { looksLikePlan, planText, readPlan } from "./plan-file.ts";
 export { readAll } from "./read.ts";
-export { applyPlan, type FrozenPlan, revertRun, type RevertOptions, resumeRun } from "./run.ts";
-export { type Secret, SECRET_MINIMUM, Vault } from "./vault.ts";
-export type { Tools } from "./work.ts";
+export { applyPlan, type FrozenPlan, type RevertOptions, resumeRun, revertRun } from "./run.ts";
 export { openRuns, recoverRun } from "./supersede.ts";
+export { SECRET_MINIMUM, type Secret, Vault } from "./vault.ts";
+export type { Tools } from "./work.ts";

@@ -47,7 +47,11 @@ export function circleProblem(names: readonly { readonly name: string; readonly 
  * The stages in which steps are made, from their listed order and needs alone: neighbours go in parallel where neither
  * needs the other; an opaque step stands alone. `back` undoes in reverse, with the needs turned round.
  */
-export function stagesOf<S extends Step & Pick<Change, "needs">>(steps: readonly S[], direction: "forward" | "back", kinds: ReadonlyMap<string, RegisterKind>): readonly (readonly S[])[] {
+export function stagesOf<S extends Step & Pick<Change, "needs">>(
+  steps: readonly S[],
+  direction: "forward" | "back",
+  kinds: ReadonlyMap<string, RegisterKind>,
+): readonly (readonly S[])[] {
   const ordered = [...steps].sort((a, b) => (direction === "forward" ? a.n - b.n : b.n - a.n));
   const stages: S[][] = [];
   let stage: S[] = [];

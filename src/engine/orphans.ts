@@ -1,4 +1,14 @@
-import { type Address, CannotConverge, type Goal, type PlannedSetting, type Reader, type Register, type RegisterId, registerId, type State } from "../core/index.ts";
+import {
+  type Address,
+  CannotConverge,
+  type Goal,
+  type PlannedSetting,
+  type Reader,
+  type Register,
+  type RegisterId,
+  registerId,
+  type State,
+} from "../core/index.ts";
 import { aspectKey, type Ledger, type Owned } from "../journal/index.ts";
 import { type Fingerprint, matches } from "./compare.ts";
 
@@ -41,7 +51,13 @@ export function findOrphans(ledger: Ledger, stack: string, settings: readonly Pl
       const gone = owned.aspects.filter((aspect) => !aspects?.includes(aspect));
       if (gone.length < owned.aspects.length || gone.length === 0) continue;
       const colon = id.indexOf(":");
-      found.push({ id, register: { kind: id.slice(0, colon), key: id.slice(colon + 1), ...(owned.about && { about: owned.about }) }, address: owned.address, aspects: gone, owned });
+      found.push({
+        id,
+        register: { kind: id.slice(0, colon), key: id.slice(colon + 1), ...(owned.about && { about: owned.about }) },
+        address: owned.address,
+        aspects: gone,
+        owned,
+      });
     }
   }
   return found;
@@ -51,7 +67,13 @@ export function findOrphans(ledger: Ledger, stack: string, settings: readonly Pl
 export async function orphanChanges(
   orphans: readonly FoundOrphan[],
   states: ReadonlyMap<RegisterId, State>,
-  parts: { readonly goals: ReadonlyMap<string, Goal>; readonly reader: Reader; readonly ledger: Ledger; readonly stack: string; readonly fingerprint: Fingerprint },
+  parts: {
+    readonly goals: ReadonlyMap<string, Goal>;
+    readonly reader: Reader;
+    readonly ledger: Ledger;
+    readonly stack: string;
+    readonly fingerprint: Fingerprint;
+  },
 ): Promise<readonly OrphanChange[]> {
   const changes: OrphanChange[] = [];
   const folded = new Map(states);
@@ -76,7 +98,13 @@ export async function orphanChanges(
 }
 
 /** Nobody else set the register since: what we wanted of it still holds, and no other stack owns a part. */
-function stillOurs(now: State, owned: Owned, goal: Goal, parts: { readonly reader: Reader; readonly ledger: Ledger; readonly stack: string; readonly fingerprint: Fingerprint }, id: RegisterId): boolean {
+function stillOurs(
+  now: State,
+  owned: Owned,
+  goal: Goal,
+  parts: { readonly reader: Reader; readonly ledger: Ledger; readonly stack: string; readonly fingerprint: Fingerprint },
+  id: RegisterId,
+): boolean {
   if (parts.ledger.ownersOf(id).some((stack) => stack !== parts.stack)) return false;
   const view = { contents: parts.reader.contents, state: () => now, sets: () => 0 };
   return matches(now, goal.converge(now, owned.want, view), parts.fingerprint);

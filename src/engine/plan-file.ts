@@ -1,4 +1,4 @@
-import { type Digest, error, isObject, type Plan, problems, type Result, ok, sha256 } from "../core/index.ts";
+import { type Digest, error, isObject, ok, type Plan, problems, type Result, sha256 } from "../core/index.ts";
 
 const ZEROS = "0".repeat(64);
 const FIELD = /^\{"format":1,"digest":"([0-9a-f]{64})",/;
@@ -20,12 +20,24 @@ export function readPlan(text: string, file: string): Result<Plan> {
   const found = FIELD.exec(text)?.[1];
   if (found === undefined) {
     const format = /^\{"format":(\d+),/.exec(text)?.[1];
-    if (format !== undefined && format !== "1") return problems(error("newer-plan", "a plan of another version", `this plan has format ${format}, and this version of setpoint reads format 1: use the version that made it`, at));
+    if (format !== undefined && format !== "1")
+      return problems(
+        error(
+          "newer-plan",
+          "a plan of another version",
+          `this plan has format ${format}, and this version of setpoint reads format 1: use the version that made it`,
+          at,
+        ),
+      );
     return problems(error("not-a-plan", "not a plan", "this file is no plan that `setpoint plan -o` wrote", at));
   }
-  if (sha256(text.replace(found, ZEROS)) !== found) return problems(error("plan-changed", "a plan that was changed", "its digest does not hold: somebody edited it, or it was cut. Plan again", at));
+  if (sha256(text.replace(found, ZEROS)) !== found)
+    return problems(
+      error("plan-changed", "a plan that was changed", "its digest does not hold: somebody edited it, or it was cut. Plan again", at),
+    );
   const plan: unknown = JSON.parse(text);
-  if (!isObject(plan) || !Array.isArray(plan.changes)) return problems(error("not-a-plan", "not a plan", "this file is no plan that `setpoint plan -o` wrote", at));
+  if (!isObject(plan) || !Array.isArray(plan.changes))
+    return problems(error("not-a-plan", "not a plan", "this file is no plan that `setpoint plan -o` wrote", at));
   return ok(plan as unknown as Plan);
 }
 

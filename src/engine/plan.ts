@@ -18,9 +18,9 @@ import {
   type RegisterId,
   type RegisterKind,
   registerId,
-  sameJson,
   type State,
   type Steady,
+  sameJson,
 } from "../core/index.ts";
 import type { Ledger } from "../journal/index.ts";
 import { type Fingerprint, matches } from "./compare.ts";
@@ -78,13 +78,24 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   await prepareGoals(settings, parts.goals);
   problems.push(...aboutConflicts(settings, resources));
   const orphans = findOrphans(parts.ledger, parts.stack, expanded.settings);
-  const read = await readForPlan(settings, resources, [...readRegisters(settings), ...(parts.prune ? orphans.map(({ register }) => register) : [])], parts.kinds, parts.reader);
+  const read = await readForPlan(
+    settings,
+    resources,
+    [...readRegisters(settings), ...(parts.prune ? orphans.map(({ register }) => register) : [])],
+    parts.kinds,
+    parts.reader,
+  );
   problems.push(...read.problems);
   if (problems.length > 0) return refused(parts, resources, problems, read.states);
 
   const order = orderOfResources(resources, settings);
   if ("circle" in order) {
-    return refused(parts, resources, [circleProblem(order.circle.map((index) => ({ name: resources[index]?.address ?? "", at: resources[index]?.at })))], read.states);
+    return refused(
+      parts,
+      resources,
+      [circleProblem(order.circle.map((index) => ({ name: resources[index]?.address ?? "", at: resources[index]?.at })))],
+      read.states,
+    );
   }
   const drafting = new Drafting(parts, settings, resources, read.states);
   for (const index of order.order) drafting.takeResource(index);
@@ -129,7 +140,15 @@ function aboutConflicts(settings: readonly PlannedSetting[], resources: readonly
     } else if (other.register.about !== setting.register.about && !sameJson(other.register.about ?? null, setting.register.about ?? null)) {
       const one = resources[setting.by] as PlannedResource;
       const that = resources[other.by] as PlannedResource;
-      problems.push(error("about-conflict", "two resources name one thing in two ways", `${one.address} and ${that.address} (line ${that.at.line}) both set ${setting.register.key}, but not as the same sort of thing: keep one of them`, one.at, one.address));
+      problems.push(
+        error(
+          "about-conflict",
+          "two resources name one thing in two ways",
+          `${one.address} and ${that.address} (line ${that.at.line}) both set ${setting.register.key}, but not as the same sort of thing: keep one of them`,
+          one.at,
+          one.address,
+        ),
+      );
     }
   }
   return problems;
@@ -172,13 +191,20 @@ class Drafting {
   private changes = 0;
   readonly fold: FoldParts;
 
-  constructor(parts: PlanParts, settings: readonly PlannedSetting[], resources: readonly PlannedResource[], states: ReadonlyMap<RegisterId, State>) {
+  constructor(
+    parts: PlanParts,
+    settings: readonly PlannedSetting[],
+    resources: readonly PlannedResource[],
+    states: ReadonlyMap<RegisterId, State>,
+  ) {
     this.parts = parts;
     this.settings = settings;
     this.resources = resources;
     this.states = states;
     const lists: number[][] = resources.map(() => []);
-    settings.forEach((setting, index) => lists[setting.by]?.push(index));
+    settings.forEach((setting, index) => {
+      lists[setting.by]?.push(index);
+    });
     this.byResource = lists;
     this.fold = {
       goals: parts.goals,
@@ -215,7 +241,9 @@ class Drafting {
       if (draft.segment > 0) draft.unknown = true;
       else {
         const resource = this.resources[setting.by] as PlannedResource;
-        this.problems.push(error("cannot-converge", thrown.summary, `${setting.register.key}: ${thrown.message}`, resource.at, resource.address));
+        this.problems.push(
+          error("cannot-converge", thrown.summary, `${setting.register.key}: ${thrown.message}`, resource.at, resource.address),
+        );
       }
       return;
     }
@@ -256,7 +284,17 @@ class Drafting {
 
   takePrune(change: OrphanChange): void {
     this.folded.set(change.id, change.after);
-    this.drafts.push({ register: change.register, id: change.id, settings: [], before: this.states.get(change.id) as State, after: change.after, segment: this.openers.length, tentative: undefined, unknown: false, prune: change });
+    this.drafts.push({
+      register: change.register,
+      id: change.id,
+      settings: [],
+      before: this.states.get(change.id) as State,
+      after: change.after,
+      segment: this.openers.length,
+      tentative: undefined,
+      unknown: false,
+      prune: change,
+    });
   }
 
   /** Folds every register again from its result. */
@@ -294,7 +332,12 @@ interface Finished {
 }
 
 /** From drafts to numbered steps: labels, refusals, parents, order. */
-function finish(drafting: Drafting, parts: PlanParts, settings: readonly PlannedSetting[], resources: readonly PlannedResource[]): Finished {
+function finish(
+  drafting: Drafting,
+  parts: PlanParts,
+  settings: readonly PlannedSetting[],
+  resources: readonly PlannedResource[],
+): Finished {
   const { drafts } = drafting;
   const problems: Problem[] = [];
   const changing = drafts.map((draft) => draft.unknown || !matches(draft.before, draft.after, parts.fingerprint));
@@ -314,15 +357,22 @@ function finish(drafting: Drafting, parts: PlanParts, settings: readonly Planned
     const needed = new Set<number>(parents.of(index));
     for (const setting of draft.settings) {
       const one = settings[setting] as PlannedSetting;
-      for (const other of resources[one.by]?.needs ?? []) for (const need of byResource.get(other) ?? []) if (changing[need] && need !== index) needed.add(need);
-      for (const id of one.reads ?? []) drafts.forEach((other, need) => other.id === id && changing[need] && need !== index && need < index && needed.add(need));
+      for (const other of resources[one.by]?.needs ?? [])
+        for (const need of byResource.get(other) ?? []) if (changing[need] && need !== index) needed.add(need);
+      for (const id of one.reads ?? [])
+        drafts.forEach((other, need) => {
+          other.id === id && changing[need] && need !== index && need < index && needed.add(need);
+        });
     }
     return [...needed];
   });
   parents.addRemovals(needs);
   const order = pulledForward(needs.map((list) => ({ needs: list })));
   if ("circle" in order) {
-    const names = order.circle.map((index) => ({ name: drafts[index]?.register.key ?? "", at: resources[settings[drafts[index]?.settings[0] ?? -1]?.by ?? -1]?.at }));
+    const names = order.circle.map((index) => ({
+      name: drafts[index]?.register.key ?? "",
+      at: resources[settings[drafts[index]?.settings[0] ?? -1]?.by ?? -1]?.at,
+    }));
     return { changes: [], steady: [], problems: [...problems, circleProblem(names)] };
   }
   const number = new Map(order.order.map((index, n) => [index, n]));
@@ -332,7 +382,13 @@ function finish(drafting: Drafting, parts: PlanParts, settings: readonly Planned
     const draft = drafts[index] as Draft;
     const n = number.get(index) as number;
     const manner = mannerOf(draft, settings);
-    const base = { n, register: draft.register, settings: draft.settings, ...(draft.tentative !== undefined && { tentative: draft.tentative }), ...(manner && { manner }) };
+    const base = {
+      n,
+      register: draft.register,
+      settings: draft.settings,
+      ...(draft.tentative !== undefined && { tentative: draft.tentative }),
+      ...(manner && { manner }),
+    };
     if (!changing[index]) {
       steady.push({ ...base, before: draft.before });
       continue;
@@ -347,8 +403,12 @@ function finish(drafting: Drafting, parts: PlanParts, settings: readonly Planned
       label: labelOf(kind, draft, before, manner ?? {}),
       reason: reasonOf(draft, settings, parts, drafting.fold),
       resources: placesOf(draft, settings, resources),
-      ...(needs[index] && needs[index].length > 0 && { needs: needs[index].map((need) => number.get(need) as number).sort((a, b) => a - b) }),
-      ...(draft.unknown && { unknown: true as const, ...(draft.tentative === undefined && { tentative: "not known without running its guard" }) }),
+      ...(needs[index] &&
+        needs[index].length > 0 && { needs: needs[index].map((need) => number.get(need) as number).sort((a, b) => a - b) }),
+      ...(draft.unknown && {
+        unknown: true as const,
+        ...(draft.tentative === undefined && { tentative: "not known without running its guard" }),
+      }),
       ...(draft.prune && { releases: draft.prune.aspects }),
       ...foreignOf(draft.id, parts),
     };
@@ -371,7 +431,9 @@ function enrich(drafts: readonly Draft[], changing: readonly boolean[], parts: P
   for (const [name, indexes] of byKind) {
     const items = indexes.map((index) => drafts[index] as Draft);
     const states = kindOf(parts.kinds, name).enrich?.(items, parts.reader) ?? [];
-    indexes.forEach((index, place) => found.set(index, states[place] ?? (drafts[index] as Draft).before));
+    indexes.forEach((index, place) => {
+      found.set(index, states[place] ?? (drafts[index] as Draft).before);
+    });
   }
   return found;
 }
@@ -382,7 +444,15 @@ class ParentCheck {
   private readonly needed: number[][] = [];
   private readonly removals: { readonly parent: number; readonly child: number }[] = [];
 
-  constructor(drafting: Drafting, parts: PlanParts, settings: readonly PlannedSetting[], resources: readonly PlannedResource[], drafts: readonly Draft[], changing: readonly boolean[], problems: Problem[]) {
+  constructor(
+    drafting: Drafting,
+    parts: PlanParts,
+    settings: readonly PlannedSetting[],
+    resources: readonly PlannedResource[],
+    drafts: readonly Draft[],
+    changing: readonly boolean[],
+    problems: Problem[],
+  ) {
     // The first draft of a register is where it comes to be; the last one where it goes.
     drafts.forEach((draft, index) => {
       if (changing[index] || !this.byId.has(draft.id)) this.byId.set(draft.id, index);
@@ -400,7 +470,10 @@ class ParentCheck {
     for (const kind of new Set([...unread.values()].map((register) => register.kind))) {
       const registers = [...unread.values()].filter((register) => register.kind === kind);
       const states = kindOf(parts.kinds, kind).read(registers, parts.reader);
-      if (Array.isArray(states)) registers.forEach((register, place) => outside.set(registerId(register), states[place] as State));
+      if (Array.isArray(states))
+        registers.forEach((register, place) => {
+          outside.set(registerId(register), states[place] as State);
+        });
     }
     drafts.forEach((draft, index) => {
       this.needed[index] = [];
@@ -415,9 +488,23 @@ class ParentCheck {
         }
         const resource = resources[settings[draft.settings[0] ?? -1]?.by ?? -1];
         const later = parent !== undefined ? drafts[parent] : undefined;
-        if (later && changing[parent as number] && later.segment > draft.segment && later.before.is === "absent" && draft.after.is !== "absent") {
+        if (
+          later &&
+          changing[parent as number] &&
+          later.segment > draft.segment &&
+          later.before.is === "absent" &&
+          draft.after.is !== "absent"
+        ) {
           const other = resources[settings[later.settings[0] ?? -1]?.by ?? -1];
-          problems.push(error("parent-behind-opaque", "a parent is declared behind a step that may change anything", `${draft.register.key} needs ${key}, which ${other?.address} (line ${other?.at.line}) only makes after ${drafting.openers[later.segment - 1]}: list it earlier`, resource?.at, resource?.address));
+          problems.push(
+            error(
+              "parent-behind-opaque",
+              "a parent is declared behind a step that may change anything",
+              `${draft.register.key} needs ${key}, which ${other?.address} (line ${other?.at.line}) only makes after ${drafting.openers[later.segment - 1]}: list it earlier`,
+              resource?.at,
+              resource?.address,
+            ),
+          );
           continue;
         }
         const state = drafting.known(id) ?? outside.get(id);
@@ -499,13 +586,30 @@ function foreignOf(id: RegisterId, parts: PlanParts): { readonly foreign?: strin
   return other === undefined ? {} : { foreign: other };
 }
 
-function refusals(change: Change, kind: RegisterKind, resources: readonly PlannedResource[], settings: readonly PlannedSetting[]): readonly Problem[] {
+function refusals(
+  change: Change,
+  kind: RegisterKind,
+  resources: readonly PlannedResource[],
+  settings: readonly PlannedSetting[],
+): readonly Problem[] {
   const [first] = change.resources;
   const found: Problem[] = [];
   const refused = change.unknown ? undefined : kind.refuse?.(change.register, change.before, change.after, change.manner ?? {});
   if (refused) found.push(error("refused-change", refused.summary, refused.detail, first?.at, first?.address));
-  const shield = change.action === "delete" ? change.settings.map((index) => resources[settings[index]?.by ?? -1]).find((resource) => resource?.protect) : undefined;
-  if (shield) found.push(error("protected", "a protected resource would be removed", `${change.register.key} is protected by \`protect: true\` on ${shield.address}: take that away first if it should go`, shield.at, shield.address));
+  const shield =
+    change.action === "delete"
+      ? change.settings.map((index) => resources[settings[index]?.by ?? -1]).find((resource) => resource?.protect)
+      : undefined;
+  if (shield)
+    found.push(
+      error(
+        "protected",
+        "a protected resource would be removed",
+        `${change.register.key} is protected by \`protect: true\` on ${shield.address}: take that away first if it should go`,
+        shield.at,
+        shield.address,
+      ),
+    );
   return found;
 }
 
@@ -516,7 +620,14 @@ function orphanLines(orphans: ReturnType<typeof findOrphans>, pruned: readonly O
   });
 }
 
-function assemble(parts: PlanParts, resources: readonly PlannedResource[], settings: readonly PlannedSetting[], changes: readonly Change[], steady: readonly Steady[], orphans: readonly Orphan[]): Plan {
+function assemble(
+  parts: PlanParts,
+  resources: readonly PlannedResource[],
+  settings: readonly PlannedSetting[],
+  changes: readonly Change[],
+  steady: readonly Steady[],
+  orphans: readonly Orphan[],
+): Plan {
   const count = (action: Action) => changes.filter((change) => change.action === action).length;
   return {
     format: 1,
@@ -545,7 +656,11 @@ function assemble(parts: PlanParts, resources: readonly PlannedResource[], setti
   };
 }
 
-function refused(parts: PlanParts, resources: readonly PlannedResource[], problems: readonly Problem[], states: ReadonlyMap<RegisterId, State>): Planned {
+function refused(
+  parts: PlanParts,
+  resources: readonly PlannedResource[],
+  problems: readonly Problem[],
+  states: ReadonlyMap<RegisterId, State>,
+): Planned {
   return { plan: assemble(parts, resources, [], [], [], []), problems, states };
 }
-

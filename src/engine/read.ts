@@ -1,7 +1,23 @@
-import { error, type PlannedResource, type PlannedSetting, type Problem, type Reader, type Register, type RegisterId, registerId, type RegisterKind, type State, SystemFault } from "../core/index.ts";
+import {
+  error,
+  type PlannedResource,
+  type PlannedSetting,
+  type Problem,
+  type Reader,
+  type Register,
+  type RegisterId,
+  type RegisterKind,
+  registerId,
+  type State,
+  SystemFault,
+} from "../core/index.ts";
 
 /** Reads registers in bulk, a call a kind; in the order given. Throws SystemFault. */
-export async function readAll(registers: readonly Register[], kinds: ReadonlyMap<string, RegisterKind>, reader: Reader): Promise<readonly State[]> {
+export async function readAll(
+  registers: readonly Register[],
+  kinds: ReadonlyMap<string, RegisterKind>,
+  reader: Reader,
+): Promise<readonly State[]> {
   const [first] = registers;
   if (first === undefined) return [];
   if (registers.every(({ kind }) => kind === first.kind)) return kindOf(kinds, first.kind).read(registers, reader);
@@ -26,7 +42,11 @@ export async function readAll(registers: readonly Register[], kinds: ReadonlyMap
 
 export function kindOf(kinds: ReadonlyMap<string, RegisterKind>, name: string): RegisterKind {
   const kind = kinds.get(name);
-  if (!kind) throw new SystemFault("unknown-kind", `this version of setpoint knows no registers of the kind ${name}: use the version that made the plan`);
+  if (!kind)
+    throw new SystemFault(
+      "unknown-kind",
+      `this version of setpoint knows no registers of the kind ${name}: use the version that made the plan`,
+    );
   return kind;
 }
 
@@ -58,7 +78,9 @@ export async function readForPlan(
   const registers = [...wanted.values()];
   try {
     const read = await readAll(registers, kinds, reader);
-    ids.forEach((id, index) => states.set(id, read[index] as State));
+    ids.forEach((id, index) => {
+      states.set(id, read[index] as State);
+    });
     return { states, problems: [] };
   } catch (thrown) {
     if (!(thrown instanceof SystemFault)) throw thrown;

@@ -20,7 +20,10 @@ function childrenAreGone(work: Work): void {
     const fd = files.openLock(path);
     try {
       if (processes.lock(fd) === "held") {
-        throw new SystemFault("still-running", `a command that run ${work.run.run} started is still running (it holds ${path}): wait until it ends, or end it, and then resume or revert`);
+        throw new SystemFault(
+          "still-running",
+          `a command that run ${work.run.run} started is still running (it holds ${path}): wait until it ends, or end it, and then resume or revert`,
+        );
       }
     } finally {
       files.close(fd);

@@ -3,12 +3,12 @@ import {
   type ActionStatus,
   error,
   type Plan,
-  type Problem,
   type PlannedSetting,
-  registerId,
+  type Problem,
   type RunKind,
   type RunReport,
   type RunStatus,
+  registerId,
   type State,
   SystemFault,
 } from "../core/index.ts";
@@ -55,7 +55,10 @@ export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunRep
   if (status === "applied") return nothingToDo(work, "resume", "applied");
   if (work.run.back || !isOpen(status)) {
     work.journal.close();
-    throw new SystemFault("not-resumable", `run ${folder.run} is ${status}: ${work.run.back ? "it is being reverted, and `setpoint revert` goes on with that" : "there is nothing to resume"}`);
+    throw new SystemFault(
+      "not-resumable",
+      `run ${folder.run} is ${status}: ${work.run.back ? "it is being reverted, and `setpoint revert` goes on with that" : "there is nothing to resume"}`,
+    );
   }
   tools.emit({ type: "phase", name: "recovering" });
   recover(work);
@@ -81,7 +84,13 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
     const signal = tools.stopped();
     const acted = [...work.run.steps.values()].some((step) => step.acted);
     status = "halted";
-    exit = signal ? (signal === "SIGINT" ? 130 : 143) : acted || bad.some((result) => result.status !== "failed" && result.status !== "blocked") ? 6 : 1;
+    exit = signal
+      ? signal === "SIGINT"
+        ? 130
+        : 143
+      : acted || bad.some((result) => result.status !== "failed" && result.status !== "blocked")
+        ? 6
+        : 1;
   } else {
     tools.emit({ type: "phase", name: "verifying", count: plan.changes.length + plan.steady.length });
     const different = await divergences(work).catch((thrown: unknown) => {
@@ -91,7 +100,14 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
     });
     verified = different?.length === 0;
     if (!verified) exit = 9;
-    for (const one of different ?? []) problems.push(error("diverged", "not as declared after the apply", `${one.register} is not as its resources want it: a second apply would change it again`));
+    for (const one of different ?? [])
+      problems.push(
+        error(
+          "diverged",
+          "not as declared after the apply",
+          `${one.register} is not as its resources want it: a second apply would change it again`,
+        ),
+      );
   }
   return end(work, { kind, status, exit, verified, problems });
 }
@@ -223,7 +239,9 @@ async function undoWithin(work: Work): Promise<RunReport> {
   const failures = [...work.results.values()].filter((result) => result.status === "failed");
   work.results.clear();
   const undone = await undo(work, "apply", { force: new Set() });
-  const problems = failures.map((result) => error("failed", "an action failed and the run was undone", `${result.register}: ${result.detail ?? ""}`));
+  const problems = failures.map((result) =>
+    error("failed", "an action failed and the run was undone", `${result.register}: ${result.detail ?? ""}`),
+  );
   return { ...undone, exit: undone.exit === 0 ? 7 : undone.exit, problems: [...problems, ...undone.problems] };
 }
 
@@ -244,7 +262,9 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
   const results = [...work.results.values()];
   const failed = results.some((result) => result.status === "failed" || result.status === "unknown" || result.status === "blocked");
   const kept = results.some((result) => result.status === "conflict") || acted.length > todo.length;
-  const left = results.some((result) => result.status === "skipped") && plan.changes.some((change) => change.manner?.undo !== "none" && work.run.steps.get(change.n)?.outcome === "skipped");
+  const left =
+    results.some((result) => result.status === "skipped") &&
+    plan.changes.some((change) => change.manner?.undo !== "none" && work.run.steps.get(change.n)?.outcome === "skipped");
   const signal = tools.stopped();
   const status: RunStatus = outcome.halted || failed ? "revert-halted" : "reverted";
   const exit = signal && outcome.halted ? (signal === "SIGINT" ? 130 : 143) : status === "revert-halted" || kept || left ? 6 : 0;

@@ -152,7 +152,9 @@ class Pass {
     const registers = steps.map((step) => step.register);
     try {
       const states = await readAll(registers, work.tools.kinds, work.trusting);
-      steps.forEach((step, index) => found.set(step.n, states[index] as State));
+      steps.forEach((step, index) => {
+        found.set(step.n, states[index] as State);
+      });
     } catch (thrown) {
       if (!(thrown instanceof SystemFault)) throw thrown;
       for (const step of steps) {
@@ -191,11 +193,17 @@ class Pass {
     if (!untouched && !torn) {
       work.append({ t: "conflict", action: step.n, found, phase: direction });
       this.bad.add(step.n);
-      this.end(step, "conflict", { found, detail: direction === "forward" ? "it is neither as the plan found it nor as it should be: somebody changed it" : "somebody changed it since: it is kept as it is" });
+      this.end(step, "conflict", {
+        found,
+        detail:
+          direction === "forward"
+            ? "it is neither as the plan found it nor as it should be: somebody changed it"
+            : "somebody changed it since: it is kept as it is",
+      });
       if (direction === "forward") this.stopUnlessAllowed(step);
       return undefined;
     }
-    const operations = kind.transition(step.register, torn ? found : { ...from, ...found }, to, step.manner ?? {});
+    const operations = kind.transition(step.register, torn ? found : restores ? from : { ...from, ...found }, to, step.manner ?? {});
     if (operations.length === 0) {
       if (direction === "back") this.skip(step);
       return direction === "back" ? undefined : "settled";
@@ -218,7 +226,14 @@ class Pass {
   /** An effect that may or may not have happened, of which no reading tells. */
   private async resolveDoubt(step: Todo, found: State, to: State): Promise<Act | undefined> {
     const about = step.register.about as { verify?: { argv: readonly string[] }; idempotent?: boolean; in_doubt?: string } | undefined;
-    const again = (): Act => ({ step, found, to, asPlanned: false, operations: kindOf(this.work.tools.kinds, step.register.kind).transition(step.register, found, to, step.manner ?? {}), prepared: [] });
+    const again = (): Act => ({
+      step,
+      found,
+      to,
+      asPlanned: false,
+      operations: kindOf(this.work.tools.kinds, step.register.kind).transition(step.register, found, to, step.manner ?? {}),
+      prepared: [],
+    });
     if (about?.verify) {
       const ran = await this.work.tools.reader.ask(about.verify, "any");
       if (ran.code !== 0) return again();
@@ -230,7 +245,8 @@ class Pass {
       this.finishEffect(step, to, "found");
       return undefined;
     }
-    const why = "it was begun and no reading tells whether it happened: say so with `setpoint answer`, or declare `verify`, `idempotent: true` or `in_doubt`";
+    const why =
+      "it was begun and no reading tells whether it happened: say so with `setpoint answer`, or declare `verify`, `idempotent: true` or `in_doubt`";
     this.work.append({ t: "unknown", action: step.n, why });
     this.work.journal.sync();
     this.bad.add(step.n);
@@ -252,7 +268,9 @@ class Pass {
     }
     const reads = registersRead(plan, step);
     const read = await readAll(reads, work.tools.kinds, work.trusting);
-    reads.forEach((register, index) => states.set(registerId(register), read[index] as State));
+    reads.forEach((register, index) => {
+      states.set(registerId(register), read[index] as State);
+    });
     const parts = work.foldParts(states);
     let after = found;
     try {
@@ -276,9 +294,18 @@ class Pass {
       return false;
     }
     const removes = after.is === "absent" && step.action !== "delete";
-    const irreversible = (kind.label?.(step.register, found, after, step.manner ?? {}) ?? "exact") === "irreversible" && step.label !== "irreversible" && step.manner?.undo !== "none";
+    const irreversible =
+      (kind.label?.(step.register, found, after, step.manner ?? {}) ?? "exact") === "irreversible" &&
+      step.label !== "irreversible" &&
+      step.manner?.undo !== "none";
     if (removes || irreversible) {
-      this.fail(step, new SystemFault("unplanned", `${step.register.key} would now be ${removes ? "removed" : "changed in a way that cannot be undone"}, which the plan did not show: plan again`));
+      this.fail(
+        step,
+        new SystemFault(
+          "unplanned",
+          `${step.register.key} would now be ${removes ? "removed" : "changed in a way that cannot be undone"}, which the plan did not show: plan again`,
+        ),
+      );
       this.halted = true;
       return false;
     }
@@ -301,7 +328,11 @@ class Pass {
     return kindOf(this.work.tools.kinds, step.register.kind).settle?.(step.register, found) ?? [];
   }
 
-  private async perform(acts: readonly Act[], settled: readonly { step: Todo; sync: readonly Operation[] }[], attempt: number): Promise<void> {
+  private async perform(
+    acts: readonly Act[],
+    settled: readonly { step: Todo; sync: readonly Operation[] }[],
+    attempt: number,
+  ): Promise<void> {
     const { work } = this;
     if (acts.length === 0 && settled.every(({ sync }) => sync.length === 0)) {
       this.recordSettled(settled.map(({ step }) => step));
@@ -319,7 +350,11 @@ class Pass {
       warn: (text) => this.warn(text),
     });
     try {
-      group.keepAttributesOf(acts.flatMap((act) => act.operations.flatMap((operation) => (operation.do === "replaceFile" && operation.over === "file" ? [operation.path] : []))));
+      group.keepAttributesOf(
+        acts.flatMap((act) =>
+          act.operations.flatMap((operation) => (operation.do === "replaceFile" && operation.over === "file" ? [operation.path] : [])),
+        ),
+      );
       const ready = await this.prepareAll(group, acts);
       await group.syncBefore();
       work.folder.before.flush();
@@ -344,7 +379,12 @@ class Pass {
     const ready: Act[] = [];
     for (const act of acts) {
       const { step } = act;
-      const context = { action: step.n, attempt: this.work.run.steps.get(step.n)?.attempt ?? 0, manner: step.manner ?? {}, ...this.standing(act) };
+      const context = {
+        action: step.n,
+        attempt: this.work.run.steps.get(step.n)?.attempt ?? 0,
+        manner: step.manner ?? {},
+        ...this.standing(act),
+      };
       try {
         for (const operation of act.operations) {
           const prepared = group.prepare(operation, context);
@@ -391,14 +431,25 @@ class Pass {
     for (const act of acts) {
       if (act.asPlanned) continue;
       const ends = work.endsOf(act.step);
-      if (direction === "forward") work.append({ t: "intent", action: act.step.n, before: ends.before, after: ends.after, attempt: (work.run.steps.get(act.step.n)?.attempt ?? 0) + 1 });
+      if (direction === "forward")
+        work.append({
+          t: "intent",
+          action: act.step.n,
+          before: ends.before,
+          after: ends.after,
+          attempt: (work.run.steps.get(act.step.n)?.attempt ?? 0) + 1,
+        });
       else work.append({ t: "undo", action: act.step.n, expect: ends.after, restore: ends.before });
     }
     work.journal.sync();
   }
 
   /** The short, decisive steps, in order. What fails is recorded; under `stop` the rest is left prepared and taken away. */
-  private async commitAll(group: CommitGroup, acts: readonly Act[], settled: readonly { sync: readonly Operation[] }[]): Promise<readonly Act[]> {
+  private async commitAll(
+    group: CommitGroup,
+    acts: readonly Act[],
+    settled: readonly { sync: readonly Operation[] }[],
+  ): Promise<readonly Act[]> {
     const done: Act[] = [];
     for (const act of acts) {
       if (this.halted) {
@@ -439,14 +490,20 @@ class Pass {
     const { work, direction } = this;
     const many = acts.filter((act) => act.asPlanned);
     const numbers = toRanges(many.map((act) => act.step.n).sort((a, b) => a - b));
-    if (many.length > 0) work.append(direction === "forward" ? { t: "done", n: numbers, outcome: "set" } : { t: "clr", n: numbers, outcome: "restored" });
+    if (many.length > 0)
+      work.append(direction === "forward" ? { t: "done", n: numbers, outcome: "set" } : { t: "clr", n: numbers, outcome: "restored" });
     for (const act of many) this.end(act.step, direction === "forward" ? "set" : "restored");
     for (const act of acts) {
       if (act.asPlanned) continue;
       const effect = act.operations.some((operation) => operation.do === "record");
       if (direction === "back") {
         const compensated = kindOf(work.tools.kinds, act.step.register.kind).opaque === true;
-        work.append({ t: "clr", action: act.step.n, outcome: compensated ? "compensated" : "restored", ...(effect && { forget: act.step.register.key }) });
+        work.append({
+          t: "clr",
+          action: act.step.n,
+          outcome: compensated ? "compensated" : "restored",
+          ...(effect && { forget: act.step.register.key }),
+        });
         if (effect) {
           work.tools.ledger.receipts.delete(act.step.register.key);
           work.journal.sync();
@@ -475,14 +532,24 @@ class Pass {
 
   private recordSettled(steps: readonly Todo[]): void {
     const { work, direction } = this;
-    const effects = steps.filter((step) => kindOf(work.tools.kinds, step.register.kind).opaque && direction === "forward" && this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"));
+    const effects = steps.filter(
+      (step) =>
+        kindOf(work.tools.kinds, step.register.kind).opaque &&
+        direction === "forward" &&
+        this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"),
+    );
     for (const step of effects) this.finishEffect(step, work.endsOf(step).after, "found");
     const plain = steps.filter((step) => !effects.includes(step));
     const found = plain.filter((step) => direction === "forward" && this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"));
     const already = plain.filter((step) => !found.includes(step) && (direction === "back" || step.action !== undefined));
     const ranges = (list: readonly Todo[]) => toRanges(list.map((step) => step.n).sort((a, b) => a - b));
     if (found.length > 0) work.append({ t: "done", n: ranges(found), outcome: "found" });
-    if (already.length > 0) work.append(direction === "forward" ? { t: "done", n: ranges(already), outcome: "already" } : { t: "clr", n: ranges(already), outcome: "already" });
+    if (already.length > 0)
+      work.append(
+        direction === "forward"
+          ? { t: "done", n: ranges(already), outcome: "already" }
+          : { t: "clr", n: ranges(already), outcome: "already" },
+      );
     for (const step of found) this.end(step, "found");
     for (const step of already) this.end(step, "already");
   }
@@ -510,7 +577,9 @@ class Pass {
     const { work } = this;
     for (const { step } of acts) {
       if (work.results.get(step.n)?.status !== "failed" || this.direction === "back") continue;
-      const retry = step.settings.map((index) => work.plan.resources[work.plan.settings[index]?.by ?? -1]?.retry).find((one) => one !== undefined);
+      const retry = step.settings
+        .map((index) => work.plan.resources[work.plan.settings[index]?.by ?? -1]?.retry)
+        .find((one) => one !== undefined);
       if (!retry || attempt + 1 >= retry.attempts || work.tools.stopped()) continue;
       this.halted = false;
       this.wantsRevert = false;
@@ -525,7 +594,11 @@ class Pass {
     const { files, processes } = this.work.tools.system;
     const fd = files.openLock(this.work.folder.livePath(action));
     this.lives.push(fd);
-    if (processes.lock(fd) === "held") throw new SystemFault("still-running", "a command that an earlier process of this run started is still running: wait for it, or end it");
+    if (processes.lock(fd) === "held")
+      throw new SystemFault(
+        "still-running",
+        "a command that an earlier process of this run started is still running: wait for it, or end it",
+      );
     return fd;
   }
 

@@ -13,7 +13,11 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
   try {
     const { status, back } = work.run;
     if (!isOpen(status)) return;
-    if (back) throw new SystemFault("revert-open", `run ${folder.run} is being reverted and something is left of that: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`);
+    if (back)
+      throw new SystemFault(
+        "revert-open",
+        `run ${folder.run} is being reverted and something is left of that: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`,
+      );
     recover(work);
     work.append({ t: "end", state: "superseded", exit: 6, counts: {} });
     work.journal.sync();
@@ -25,5 +29,8 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
 
 /** The open runs of a stack, newest last. */
 export function openRuns(tools: Pick<Tools, "ledger">, stack: string): readonly RunId[] {
-  return [...tools.ledger.runs.values()].filter((line) => line.stack === stack && isOpen(line.status)).map((line) => line.run).sort();
+  return [...tools.ledger.runs.values()]
+    .filter((line) => line.stack === stack && isOpen(line.status))
+    .map((line) => line.run)
+    .sort();
 }

@@ -114,8 +114,13 @@ export class Vault {
   private unmark(text: string): string {
     return text.replace(MARK, (_mark, name: string, print: string) => {
       const secret = this.secrets.find((one) => one.name === name);
-      if (!secret) throw new SystemFault("secret-missing", `the secret input ${name} is needed again and is kept nowhere: give it with --var ${name}=… or SETPOINT_VAR_${name}`);
-      if (this.keys().fingerprint(secret.value).slice("keyed:".length).slice(0, 24) !== print) throw new SystemFault("secret-changed", `the secret input ${name} is not the one that this plan was made with: plan again`);
+      if (!secret)
+        throw new SystemFault(
+          "secret-missing",
+          `the secret input ${name} is needed again and is kept nowhere: give it with --var ${name}=… or SETPOINT_VAR_${name}`,
+        );
+      if (this.keys().fingerprint(secret.value).slice("keyed:".length).slice(0, 24) !== print)
+        throw new SystemFault("secret-changed", `the secret input ${name} is not the one that this plan was made with: plan again`);
       return secret.value;
     });
   }
@@ -129,6 +134,12 @@ export class Vault {
 }
 
 function formsOf(value: string): readonly string[] {
-  const forms = new Set([value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value), Buffer.from(value).toString("base64"), Buffer.from(value).toString("base64url")]);
+  const forms = new Set([
+    value,
+    JSON.stringify(value).slice(1, -1),
+    encodeURIComponent(value),
+    Buffer.from(value).toString("base64"),
+    Buffer.from(value).toString("base64url"),
+  ]);
   return [...forms].filter((form) => form.length >= SECRET_MINIMUM).sort((a, b) => b.length - a.length);
 }

@@ -44,7 +44,9 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
   }
   const parts = work.foldParts(states);
   // A prune has no settings: it should be as the plan said.
-  const pruned = new Map(plan.changes.filter((change) => change.releases !== undefined).map((change) => [registerId(change.register), change.after]));
+  const pruned = new Map(
+    plan.changes.filter((change) => change.releases !== undefined).map((change) => [registerId(change.register), change.after]),
+  );
   const different: Divergence[] = [];
   for (const id of ids) {
     const now = states.get(id) as State;
@@ -61,4 +63,3 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
   }
   return different;
 }
-

@@ -7,14 +7,22 @@ import {
   type Reader,
   type Register,
   type RegisterId,
-  registerId,
   type RegisterKind,
   type RunEvent,
+  registerId,
   type State,
   type Step,
   type System,
 } from "../core/index.ts";
-import { type Ledger, type LockedDirectory, type RecordBody, type RunFolder, type RunJournal, type RunState, take } from "../journal/index.ts";
+import {
+  type Ledger,
+  type LockedDirectory,
+  type RecordBody,
+  type RunFolder,
+  type RunJournal,
+  type RunState,
+  take,
+} from "../journal/index.ts";
 import type { ContentStore, SystemReader } from "../system/index.ts";
 import type { FoldParts } from "./fold.ts";
 import type { Vault } from "./vault.ts";
@@ -90,7 +98,9 @@ export class Work {
 
   /** What a fold sees while the run goes on: states read now. */
   foldParts(states: ReadonlyMap<RegisterId, State>): FoldParts {
-    const changed = new Set<RegisterId>(this.plan.changes.filter((change) => this.run.steps.get(change.n)?.status !== "undone").map((change) => registerId(change.register)));
+    const changed = new Set<RegisterId>(
+      this.plan.changes.filter((change) => this.run.steps.get(change.n)?.status !== "undone").map((change) => registerId(change.register)),
+    );
     const counted = new Set(this.tools.ledger.runs.get(this.run.run)?.counted ?? []);
     return {
       goals: this.tools.goals,

@@ -63,7 +63,10 @@ export class Blobs {
     try {
       if (!this.files.clone(path, temp)) {
         if (free.bytes < size + (4 << 20)) {
-          throw new SystemFault("ENOSPC", `there is no room for what stands at ${path} now: ${size} bytes are needed in ${this.folder} and ${free.bytes} free; make room, or use another --state-dir`);
+          throw new SystemFault(
+            "ENOSPC",
+            `there is no room for what stands at ${path} now: ${size} bytes are needed in ${this.folder} and ${free.bytes} free; make room, or use another --state-dir`,
+          );
         }
         this.copy(path, temp);
       }

@@ -22,8 +22,9 @@ function chainOf(previous: string, length: string, json: string): string {
 
 /** JSON with everything outside ASCII as \u escapes. */
 function ascii(json: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the ASCII range is what is meant
-  return /^[\x00-\x7f]*$/.test(json) ? json : json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return /^[\x00-\x7f]*$/.test(json)
+    ? json
+    : json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** The line of a record and the chain that the next one goes on from. */
@@ -47,7 +48,10 @@ export interface Parsed {
 }
 
 /** One line that passes its own check, wherever it stands. */
-function readLine(bytes: Buffer, start: number): { readonly end: number; readonly length: string; readonly chain: string; readonly json: string } | undefined {
+function readLine(
+  bytes: Buffer,
+  start: number,
+): { readonly end: number; readonly length: string; readonly chain: string; readonly json: string } | undefined {
   if (start + HEAD > bytes.length) return undefined;
   const head = bytes.toString("latin1", start, start + HEAD);
   if (!/^[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{32} $/.test(head)) return undefined;

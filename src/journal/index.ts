@@ -1,11 +1,11 @@
 export { Blobs } from "./blobs.ts";
-export { removeTree, LockedDirectory, StateDirectory } from "./state-directory.ts";
 export { syncDirectory, writeDurably } from "./durable.ts";
 export { type Parsed, parseJournal } from "./frame.ts";
 export { type Keys, keysFrom } from "./keys.ts";
-export { aspectKey, Ledger, type Owned, readLedger, recordRun, type RunLine } from "./ledger.ts";
+export { aspectKey, Ledger, type Owned, type RunLine, readLedger, recordRun } from "./ledger.ts";
 export { PACK_LIMIT, Pack } from "./pack.ts";
 export { fromRanges, type JournalRecord, type RecordBody, toRanges } from "./records.ts";
 export { RunFolder } from "./run-folder.ts";
-export { DamagedJournal, readJournal, RunJournal } from "./run-journal.ts";
+export { DamagedJournal, RunJournal, readJournal } from "./run-journal.ts";
 export { isOpen, type RunState, runState, type StepState, take } from "./run-state.ts";
+export { LockedDirectory, removeTree, StateDirectory } from "./state-directory.ts";

@@ -1,4 +1,17 @@
-import { type Address, type Files, type JsonObject, type Plan, type PlannedSetting, type Receipt, type RegisterId, registerId, type RunId, type RunStatus, type State, SystemFault } from "../core/index.ts";
+import {
+  type Address,
+  type Files,
+  type JsonObject,
+  type Plan,
+  type PlannedSetting,
+  type Receipt,
+  type RegisterId,
+  type RunId,
+  type RunStatus,
+  registerId,
+  type State,
+  SystemFault,
+} from "../core/index.ts";
 import { readWhole } from "../system/index.ts";
 import { writeDurably } from "./durable.ts";
 import type { RunState } from "./run-state.ts";
@@ -209,11 +222,21 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
   });
 }
 
-function hold(held: Map<RegisterId, Held>, plan: Plan, register: PlannedSetting["register"], settings: readonly number[], was: State, changed: boolean): void {
+function hold(
+  held: Map<RegisterId, Held>,
+  plan: Plan,
+  register: PlannedSetting["register"],
+  settings: readonly number[],
+  was: State,
+  changed: boolean,
+): void {
   const id = registerId(register);
   const known = held.get(id);
   const more = settings.map((index) => plan.settings[index] as PlannedSetting);
-  held.set(id, known ? { ...known, settings: [...known.settings, ...more], changed: known.changed || changed } : { id, settings: more, was, changed });
+  held.set(
+    id,
+    known ? { ...known, settings: [...known.settings, ...more], changed: known.changed || changed } : { id, settings: more, was, changed },
+  );
 }
 
 function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
@@ -241,12 +264,20 @@ function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
 }
 
 function release(ledger: Ledger, stack: string, id: RegisterId, aspects: readonly string[]): void {
-  ledger.setOwned(stack, id, ledger.ownedBy(stack, id).filter((one) => !one.aspects.every((aspect) => aspects.includes(aspect))));
+  ledger.setOwned(
+    stack,
+    id,
+    ledger.ownedBy(stack, id).filter((one) => !one.aspects.every((aspect) => aspects.includes(aspect))),
+  );
 }
 
 /** What a run that is undone was the first to own is owned no more. */
 function dropNewIn(ledger: Ledger, stack: string, id: RegisterId, run: RunId): void {
-  ledger.setOwned(stack, id, ledger.ownedBy(stack, id).filter((one) => one.run !== run));
+  ledger.setOwned(
+    stack,
+    id,
+    ledger.ownedBy(stack, id).filter((one) => one.run !== run),
+  );
 }
 
 /** Reads a ledger; an empty one where there is no file. Throws SystemFault where it cannot be understood. */
@@ -257,11 +288,14 @@ export function readLedger(files: Files, path: string): Ledger {
     return Ledger.parse(bytes.toString("utf8"));
   } catch (thrown) {
     if (thrown instanceof SystemFault) throw thrown;
-    throw new SystemFault("damaged-ledger", `${path} is damaged; remove it, and the next apply, resume or revert rebuilds it from the journals`, { cause: thrown });
+    throw new SystemFault(
+      "damaged-ledger",
+      `${path} is damaged; remove it, and the next apply, resume or revert rebuilds it from the journals`,
+      { cause: thrown },
+    );
   }
 }
 
 export function writeLedger(files: Files, path: string, ledger: Ledger): void {
   writeDurably(files, path, ledger.toText());
 }
-

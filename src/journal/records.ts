@@ -37,7 +37,11 @@ export type Intent = { readonly t: "intent" } & (
 );
 export type Done = { readonly t: "done" } & (
   | { readonly n: Ranges; readonly outcome: "set" | "already" | "found" }
-  | { readonly action: number; readonly outcome: "set" | "already" | "found"; readonly receipt?: { readonly key: string; readonly value: Receipt } }
+  | {
+      readonly action: number;
+      readonly outcome: "set" | "already" | "found";
+      readonly receipt?: { readonly key: string; readonly value: Receipt };
+    }
 );
 export interface Fail {
   readonly t: "fail";

@@ -48,11 +48,14 @@ export class RunFolder {
   private readPlan(): { readonly text: string; readonly plan: Plan } {
     if (!this.planRead) {
       const text = readWhole(this.files, `${this.path}/plan.json`)?.toString("utf8");
-      if (text === undefined) throw new SystemFault("no-plan", `${this.path}/plan.json is missing: the run can be neither resumed nor reverted`);
+      if (text === undefined)
+        throw new SystemFault("no-plan", `${this.path}/plan.json is missing: the run can be neither resumed nor reverted`);
       try {
         this.planRead = { text, plan: JSON.parse(text) as Plan };
       } catch (thrown) {
-        throw new SystemFault("damaged-plan", `${this.path}/plan.json is damaged: the run can be neither resumed nor reverted`, { cause: thrown });
+        throw new SystemFault("damaged-plan", `${this.path}/plan.json is damaged: the run can be neither resumed nor reverted`, {
+          cause: thrown,
+        });
       }
     }
     return this.planRead;

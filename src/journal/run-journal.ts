@@ -7,7 +7,10 @@ import { type JournalRecord, RECORD_TYPES, type RecordBody } from "./records.ts"
 /** A journal that must not be gone on from: something that was durable is no longer readable. */
 export class DamagedJournal extends SystemFault {
   constructor(path: string, offset: number, run: string) {
-    super("damaged-journal", `${path} is damaged at byte ${offset}: nothing of this run is applied, resumed or reverted; \`setpoint show ${run} --salvage\` lists what can be read`);
+    super(
+      "damaged-journal",
+      `${path} is damaged at byte ${offset}: nothing of this run is applied, resumed or reverted; \`setpoint show ${run} --salvage\` lists what can be read`,
+    );
     this.name = "DamagedJournal";
   }
 }
@@ -84,7 +87,14 @@ export class RunJournal {
   }
 
   append(body: RecordBody): void {
-    const record = { ...body, v: 1, seq: this.list.length, at: this.clock.now(), mono: Math.round(this.clock.mono()), d: this.horizon } as JournalRecord;
+    const record = {
+      ...body,
+      v: 1,
+      seq: this.list.length,
+      at: this.clock.now(),
+      mono: Math.round(this.clock.mono()),
+      d: this.horizon,
+    } as JournalRecord;
     const { line, chain } = frame(record, this.chain);
     if (line.length > 1 << 20) throw new Bug(`a journal record of ${line.length} bytes`);
     try {
@@ -122,9 +132,11 @@ export function readJournal(files: Files, folder: string, run: RunId): Parsed | 
 
 function refuseUnknown(records: readonly JournalRecord[], path: string): void {
   const strange = records.find((record) => !RECORD_TYPES.has(record.t) && (record as { opt?: boolean }).opt !== true);
-  if (strange) throw new SystemFault("newer-journal", `${path} holds a record \`${strange.t}\` of a newer setpoint: use the version that wrote it`);
+  if (strange)
+    throw new SystemFault("newer-journal", `${path} holds a record \`${strange.t}\` of a newer setpoint: use the version that wrote it`);
   const newer = records.find((record) => record.v !== 1);
-  if (newer) throw new SystemFault("newer-journal", `${path} holds a record \`${newer.t}\` of version ${newer.v}: use the version that wrote it`);
+  if (newer)
+    throw new SystemFault("newer-journal", `${path} holds a record \`${newer.t}\` of version ${newer.v}: use the version that wrote it`);
 }
 
 /** Copies a torn tail to a file of its own and cuts it off. */

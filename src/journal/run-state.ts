@@ -108,7 +108,13 @@ export function take(state: RunState, record: JournalRecord): void {
           step.attempt += 1;
           step.acted = true;
         }
-      } else Object.assign(move(state, record.action, "intent", "intended"), { before: record.before, after: record.after, attempt: record.attempt, acted: true });
+      } else
+        Object.assign(move(state, record.action, "intent", "intended"), {
+          before: record.before,
+          after: record.after,
+          attempt: record.attempt,
+          acted: true,
+        });
       return;
     case "done":
       if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "done", "done").outcome = record.outcome;

@@ -35,8 +35,13 @@ export class StateDirectory {
     const text = readWhole(this.system.files, `${this.path}/format`)?.toString("utf8");
     if (text === undefined) return;
     const format = readFormat(text);
-    if (format === undefined) throw new SystemFault("damaged-state", `${this.path}/format is damaged; it should be {"format":${FORMAT},"min":1}`);
-    if (format > FORMAT) throw new SystemFault("newer-state", `${this.path} has the layout ${format} of a newer setpoint; this version knows ${FORMAT}: use the version that wrote it`);
+    if (format === undefined)
+      throw new SystemFault("damaged-state", `${this.path}/format is damaged; it should be {"format":${FORMAT},"min":1}`);
+    if (format > FORMAT)
+      throw new SystemFault(
+        "newer-state",
+        `${this.path} has the layout ${format} of a newer setpoint; this version knows ${FORMAT}: use the version that wrote it`,
+      );
   }
 
   /** The keys; throws SystemFault where there are none. */
@@ -118,7 +123,11 @@ export class LockedDirectory extends StateDirectory {
    * Makes the directory if it is missing, checks that nobody else can write to it, and takes its lock. Undefined where
    * another process holds it for longer than `patience` ms.
    */
-  static async lock(system: System, path: string, options: { readonly patience: number; readonly weak: boolean }): Promise<LockedDirectory | undefined> {
+  static async lock(
+    system: System,
+    path: string,
+    options: { readonly patience: number; readonly weak: boolean },
+  ): Promise<LockedDirectory | undefined> {
     const { files, host } = system;
     try {
       makeDirectories(files, path, 0o700);
@@ -126,11 +135,22 @@ export class LockedDirectory extends StateDirectory {
       throw fault(thrown, `making the state directory ${path}`);
     }
     const stat = files.lstat(path);
-    if (stat?.type !== "directory") throw new SystemFault("bad-state-directory", `${path} is ${stat?.type === "symlink" ? "a symlink" : "no directory"}: the state directory must be a real one`);
-    if (stat.uid !== host.uid) throw new SystemFault("bad-state-directory", `${path} belongs to the account ${stat.uid} and setpoint runs as ${host.uid}: another account could change what a resume or a revert does`);
+    if (stat?.type !== "directory")
+      throw new SystemFault(
+        "bad-state-directory",
+        `${path} is ${stat?.type === "symlink" ? "a symlink" : "no directory"}: the state directory must be a real one`,
+      );
+    if (stat.uid !== host.uid)
+      throw new SystemFault(
+        "bad-state-directory",
+        `${path} belongs to the account ${stat.uid} and setpoint runs as ${host.uid}: another account could change what a resume or a revert does`,
+      );
     if ((stat.mode & 0o022) !== 0) throw new SystemFault("bad-state-directory", `others can write to ${path}: chmod 0700 it`);
     if (!options.weak && WEAK.has(files.freeSpace(path).fileSystem)) {
-      throw new SystemFault("weak-state-directory", `${path} is on a network or user-space file system, whose locks and syncs may not hold; use --state-dir on a local one, or --allow-weak-state-dir`);
+      throw new SystemFault(
+        "weak-state-directory",
+        `${path} is on a network or user-space file system, whose locks and syncs may not hold; use --state-dir on a local one, or --allow-weak-state-dir`,
+      );
     }
     let fd: number;
     try {
@@ -225,4 +245,3 @@ function readFormat(text: string): number | undefined {
     return undefined; // not JSON: the caller says that the file is damaged
   }
 }
-

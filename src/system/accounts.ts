@@ -81,7 +81,11 @@ class Table {
     if (/^\d+$/.test(owner)) return Number(owner);
     this.askSystem(owner);
     const found = this.ids.get(owner);
-    if (found === undefined) throw new SystemFault(`unknown-${this.database === "passwd" ? "user" : "group"}`, `there is no ${this.database === "passwd" ? "account" : "group"} named ${owner}`);
+    if (found === undefined)
+      throw new SystemFault(
+        `unknown-${this.database === "passwd" ? "user" : "group"}`,
+        `there is no ${this.database === "passwd" ? "account" : "group"} named ${owner}`,
+      );
     return found;
   }
 }

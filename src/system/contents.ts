@@ -74,7 +74,10 @@ export class ContentStore implements Contents {
       const bytes = source(digest);
       if (bytes) return bytes;
     }
-    throw new SystemFault("content-moved", path === undefined ? `the content ${digest} is nowhere to be had` : `${path} changed while it was read`);
+    throw new SystemFault(
+      "content-moved",
+      path === undefined ? `the content ${digest} is nowhere to be had` : `${path} changed while it was read`,
+    );
   }
 
   text(digest: Digest): string {

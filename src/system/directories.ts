@@ -1,4 +1,4 @@
-import { type Files, type System, SystemFault, errnoOf } from "../core/index.ts";
+import { errnoOf, type Files, type System, SystemFault } from "../core/index.ts";
 import { fault } from "./read-file.ts";
 
 /** Open directories kept from one group to the next. */
@@ -46,7 +46,8 @@ export class Directories {
       return this.files.openDirectory(through);
     } catch (thrown) {
       const code = errnoOf(thrown);
-      if (code === "ELOOP" || code === "ENOTDIR") throw new SystemFault("moved", `${path} is no directory any more, but a link or a file: it was replaced since the plan was made`);
+      if (code === "ELOOP" || code === "ENOTDIR")
+        throw new SystemFault("moved", `${path} is no directory any more, but a link or a file: it was replaced since the plan was made`);
       throw fault(thrown, `entering ${path}`);
     }
   }

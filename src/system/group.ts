@@ -1,7 +1,7 @@
 import { type Digest, errnoOf, type FileStat, type Manner, type Operation, type System, SystemFault } from "../core/index.ts";
 import type { Accounts } from "./accounts.ts";
-import { copyContent } from "./copy-content.ts";
 import type { ContentStore } from "./contents.ts";
+import { copyContent } from "./copy-content.ts";
 import type { Directories } from "./directories.ts";
 import { fault } from "./read-file.ts";
 import { sameStat } from "./reader.ts";
@@ -129,7 +129,8 @@ export class CommitGroup {
       await system.files.syncAll(fds);
     } catch (thrown) {
       const code = errnoOf(thrown);
-      if (code === "EINVAL" || code === "ENOTSUP") this.parts.warn("a file system here cannot make directories durable: after a power cut a change may be missing (durability: weak)");
+      if (code === "EINVAL" || code === "ENOTSUP")
+        this.parts.warn("a file system here cannot make directories durable: after a power cut a change may be missing (durability: weak)");
       else throw fault(thrown, "making changes durable", "maybe");
     } finally {
       this.close();
@@ -182,7 +183,11 @@ export class CommitGroup {
       fd = this.createTemp(name);
       copyContent(files, this.parts.contents, operation.content, fd);
       const stays = operation.over === "file" ? this.xattrs.get(path) : undefined;
-      this.setMetadata(fd, direct, { ...operation, mode: operation.mode ?? 0o644, ...((operation.xattrs ?? stays) && { xattrs: operation.xattrs ?? stays ?? {} }) });
+      this.setMetadata(fd, direct, {
+        ...operation,
+        mode: operation.mode ?? 0o644,
+        ...((operation.xattrs ?? stays) && { xattrs: operation.xattrs ?? stays ?? {} }),
+      });
     } catch (thrown) {
       if (fd !== undefined) {
         files.close(fd);
@@ -197,7 +202,8 @@ export class CommitGroup {
           try {
             files.link(name, target);
           } catch (thrown) {
-            if (errnoOf(thrown) === "EEXIST") throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
+            if (errnoOf(thrown) === "EEXIST")
+              throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
             throw fault(thrown, `creating ${path}`);
           }
           files.unlink(name);
@@ -220,8 +226,16 @@ export class CommitGroup {
       if (ran.code === 0) continue;
       prepared.abandon();
       const said = `${ran.stdout}${ran.stderr}`.trim().replaceAll(temp, path);
-      const how = ran.failed !== undefined ? `cannot be run (${ran.failed})` : ran.code === undefined ? `was ended by ${ran.signal}` : `refused it with exit code ${ran.code}`;
-      throw new SystemFault("validate", `the new content of ${path} was not accepted: ${argv[0]} ${how}${said === "" ? "" : `: ${said.slice(0, 4000)}`}`);
+      const how =
+        ran.failed !== undefined
+          ? `cannot be run (${ran.failed})`
+          : ran.code === undefined
+            ? `was ended by ${ran.signal}`
+            : `refused it with exit code ${ran.code}`;
+      throw new SystemFault(
+        "validate",
+        `the new content of ${path} was not accepted: ${argv[0]} ${how}${said === "" ? "" : `: ${said.slice(0, 4000)}`}`,
+      );
     }
     return prepared;
   }
@@ -248,13 +262,21 @@ export class CommitGroup {
       this.parts.system.files.rename(from, to);
     } catch (thrown) {
       const code = errnoOf(thrown);
-      if (code === "EBUSY" || code === "EXDEV") throw new SystemFault(code, `replacing ${path}: the file itself is a mount point (bind-mounted, as in containers); write: in-place on the resource allows it`);
+      if (code === "EBUSY" || code === "EXDEV")
+        throw new SystemFault(
+          code,
+          `replacing ${path}: the file itself is a mount point (bind-mounted, as in containers); write: in-place on the resource allows it`,
+        );
       throw fault(thrown, `replacing ${path}`);
     }
   }
 
   /** Owner first, which clears setuid bits and capabilities; then ACLs, whose mask the mode then sets. */
-  private setMetadata(fd: number, path: string, to: { readonly mode?: number; readonly owner?: string; readonly group?: string; readonly xattrs?: { readonly [name: string]: string } }): void {
+  private setMetadata(
+    fd: number,
+    path: string,
+    to: { readonly mode?: number; readonly owner?: string; readonly group?: string; readonly xattrs?: { readonly [name: string]: string } },
+  ): void {
     const { system, accounts } = this.parts;
     if (to.owner !== undefined || to.group !== undefined) {
       const stat = system.files.fstat(fd);
@@ -274,7 +296,8 @@ export class CommitGroup {
     // Everything that can be known to fail is known before the first byte of the old content goes.
     const size = this.parts.contents.size(operation.content) ?? 0;
     const free = system.files.freeSpace(target);
-    if (free.bytes + (last?.size ?? 0) < size) throw new SystemFault("ENOSPC", `writing ${path}: ${size} bytes are needed and ${free.bytes} free`);
+    if (free.bytes + (last?.size ?? 0) < size)
+      throw new SystemFault("ENOSPC", `writing ${path}: ${size} bytes are needed and ${free.bytes} free`);
     return {
       commit: () => {
         this.stillThere(path, target, last);
@@ -393,7 +416,8 @@ export class CommitGroup {
           try {
             make(target);
           } catch (thrown) {
-            if (errnoOf(thrown) === "EEXIST") throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
+            if (errnoOf(thrown) === "EEXIST")
+              throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
             throw fault(thrown, `creating ${path}`);
           }
           this.touch(path);
@@ -444,12 +468,18 @@ export class CommitGroup {
       commit: async () => {
         const ran = await processes.run(command, this.parts.live(context.action));
         const name = command.argv[0] ?? "";
-        if (ran.failed !== undefined) throw new SystemFault(ran.failed, `${name} cannot be run: ${ran.failed === "ENOENT" ? "there is no such program or working folder" : ran.failed}`);
+        if (ran.failed !== undefined)
+          throw new SystemFault(
+            ran.failed,
+            `${name} cannot be run: ${ran.failed === "ENOENT" ? "there is no such program or working folder" : ran.failed}`,
+          );
         const said = `${ran.stdout}${ran.stderr}`.trim();
         const tail = said === "" ? "" : `:\n${said.slice(-4000)}`;
-        if (ran.timedOut) throw new SystemFault("timeout", `${name} did not end in ${command.timeout} ms and was ended${tail}`, { mutated: "maybe" });
+        if (ran.timedOut)
+          throw new SystemFault("timeout", `${name} did not end in ${command.timeout} ms and was ended${tail}`, { mutated: "maybe" });
         if (ran.code === undefined) throw new SystemFault("signal", `${name} was ended by ${ran.signal}${tail}`, { mutated: "maybe" });
-        if (!(command.ok ?? [0]).includes(ran.code)) throw new SystemFault("exit", `${name} ended with exit code ${ran.code}${tail}`, { mutated: "maybe" });
+        if (!(command.ok ?? [0]).includes(ran.code))
+          throw new SystemFault("exit", `${name} ended with exit code ${ran.code}${tail}`, { mutated: "maybe" });
       },
       abandon: () => undefined,
     };

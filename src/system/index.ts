@@ -1,6 +1,7 @@
 export { Accounts } from "./accounts.ts";
 export { ContentStore } from "./contents.ts";
 export { Directories } from "./directories.ts";
+export { gatherFacts, machineId } from "./facts.ts";
 export { type ActionContext, CommitGroup, type GroupParts, type Prepared } from "./group.ts";
 export { fault, readWhole } from "./read-file.ts";
 export { SystemReader } from "./reader.ts";

@@ -44,7 +44,8 @@ export function fromNative(bytes: Buffer): string {
 /** How many bytes the well-formed UTF-8 character at a place has; 0 where none is well-formed there. */
 function characterLength(bytes: Buffer, at: number): number {
   const first = bytes[at] as number;
-  const length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const length =
+    first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
   if (length <= 1) return length;
   const slice = bytes.subarray(at, at + length);
   if (slice.length < length) return 0;

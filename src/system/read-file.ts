@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Digest, type Files, type FileStat, SystemFault, sha256 } from "../core/index.ts";
+import { type Digest, type FileStat, type Files, SystemFault, sha256 } from "../core/index.ts";
 
 /** One buffer for all reads of the process: an allocation a file would cost more than reading it. */
 const buffer = Buffer.allocUnsafe(1 << 20);

@@ -1,4 +1,15 @@
-import { type Command, type Digest, type DirectoryEntry, errnoOf, type FileStat, type PathSight, type Reader, type Receipt, type System, SystemFault } from "../core/index.ts";
+import {
+  type Command,
+  type Digest,
+  type DirectoryEntry,
+  errnoOf,
+  type FileStat,
+  type PathSight,
+  type Reader,
+  type Receipt,
+  type System,
+  SystemFault,
+} from "../core/index.ts";
 import { Accounts } from "./accounts.ts";
 import type { ContentStore } from "./contents.ts";
 import { digestOpen, fault } from "./read-file.ts";
@@ -115,7 +126,8 @@ export class SystemReader implements Reader {
       if (stat.type !== "file") return this.lookWithoutOpening(path, stat);
       const read = digestOpen(files, fd, stat);
       // Large files can be written to while they are read.
-      if (read.bytes === undefined && !sameStat(files.fstat(fd), stat)) throw new SystemFault("changing", `${path} is being written to while it is read`);
+      if (read.bytes === undefined && !sameStat(files.fstat(fd), stat))
+        throw new SystemFault("changing", `${path} is being written to while it is read`);
       this.contents.note(read.digest, path, read.size);
       const sight: PathSight = {
         is: "file",
@@ -136,6 +148,7 @@ export class SystemReader implements Reader {
   }
 
   private lookWithoutOpening(path: string, stat: FileStat): PathSight {
+    this.looks.delete(path);
     switch (stat.type) {
       case "directory":
         return { is: "directory", mode: stat.mode, owner: this.accounts.user(stat.uid), group: this.accounts.group(stat.gid) };
@@ -151,7 +164,10 @@ export class SystemReader implements Reader {
   list(path: string): readonly DirectoryEntry[] | undefined {
     try {
       const entries = this.system.files.readDirectory(path);
-      const shown = this.options.hidden.length === 0 ? [...entries] : entries.filter((entry) => !this.options.hidden.some((prefix) => entry.name.startsWith(prefix)));
+      const shown =
+        this.options.hidden.length === 0
+          ? [...entries]
+          : entries.filter((entry) => !this.options.hidden.some((prefix) => entry.name.startsWith(prefix)));
       return shown.sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (thrown) {
       const code = errnoOf(thrown);
@@ -199,7 +215,10 @@ export class SystemReader implements Reader {
       const above = this.lstat(parent);
       const open = above !== undefined && (above.mode & 0o022) !== 0 && (above.mode & 0o1000) === 0;
       if (ours(stat.uid) && above !== undefined && (ours(above.uid) || (above.mode & 0o1000) !== 0) && !open) continue;
-      throw new SystemFault("untrusted-link", `${walked} is a symlink that another account could have put there; name the real path ${this.system.files.realpath(walked)}, or correct the owner and mode of ${parent}`);
+      throw new SystemFault(
+        "untrusted-link",
+        `${walked} is a symlink that another account could have put there; name the real path ${this.system.files.realpath(walked)}, or correct the owner and mode of ${parent}`,
+      );
     }
   }
 
@@ -255,10 +274,18 @@ export class SystemReader implements Reader {
   async ask(command: Command, answers: readonly number[] | "any"): ReturnType<Reader["ask"]> {
     const ran = await this.system.processes.run(command);
     const name = command.argv[0] ?? "";
-    if (ran.failed !== undefined) throw new SystemFault(ran.failed === "ENOENT" ? "guard-missing" : ran.failed, `${name} cannot be run: ${ran.failed === "ENOENT" ? "there is no such program (or no such working folder)" : ran.failed}`);
+    if (ran.failed !== undefined)
+      throw new SystemFault(
+        ran.failed === "ENOENT" ? "guard-missing" : ran.failed,
+        `${name} cannot be run: ${ran.failed === "ENOENT" ? "there is no such program (or no such working folder)" : ran.failed}`,
+      );
     if (ran.timedOut) throw new SystemFault("timeout", `${name} did not answer in ${command.timeout} ms`);
     if (ran.code === undefined) throw new SystemFault("signal", `${name} was ended by ${ran.signal}`);
-    if (answers !== "any" && !answers.includes(ran.code)) throw new SystemFault("guard-failed", `${name} ended with exit code ${ran.code}, which is no answer: ${ran.stderr.trim().slice(0, 2000)}`);
+    if (answers !== "any" && !answers.includes(ran.code))
+      throw new SystemFault(
+        "guard-failed",
+        `${name} ended with exit code ${ran.code}, which is no answer: ${ran.stderr.trim().slice(0, 2000)}`,
+      );
     return ran;
   }
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { type DirectoryEntry, type Files, type FileStat, SystemFault } from "../core/index.ts";
+import { type DirectoryEntry, type FileStat, type Files, SystemFault } from "../core/index.ts";
 import { fromNative, toNative } from "./native-path.ts";
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = fs.constants;
@@ -78,7 +78,8 @@ export const realFiles: Files = {
   readDirectory(path) {
     const native = toNative(path);
     const entries = fs.readdirSync(native, { withFileTypes: true });
-    if (!entries.some((entry) => entry.name.includes("\ufffd"))) return entries.map((entry): DirectoryEntry => ({ name: entry.name, type: entryType(entry) }));
+    if (!entries.some((entry) => entry.name.includes("\ufffd")))
+      return entries.map((entry): DirectoryEntry => ({ name: entry.name, type: entryType(entry) }));
     // Typings know no Dirent of bytes together with a path of bytes.
     const raw = fs.readdirSync(native, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[];
     return raw.map((entry): DirectoryEntry => ({ name: fromNative(entry.name), type: entryType(entry) }));
@@ -104,7 +105,9 @@ export const realFiles: Files = {
   sync: (fd) => fs.fsyncSync(fd),
   syncData: (fd) => fs.fdatasyncSync(fd),
   async syncAll(fds) {
-    const ends = await Promise.allSettled(fds.map((fd) => new Promise<void>((done, fail) => fs.fsync(fd, (failed) => (failed ? fail(failed) : done())))));
+    const ends = await Promise.allSettled(
+      fds.map((fd) => new Promise<void>((done, fail) => fs.fsync(fd, (failed) => (failed ? fail(failed) : done())))),
+    );
     const failed = ends.find((end) => end.status === "rejected");
     if (failed) throw failed.reason;
   },
@@ -112,7 +115,9 @@ export const realFiles: Files = {
     return new Promise((done, fail) => {
       const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
       child.once("error", () => done(false));
-      child.once("close", (code) => (code === 0 ? done(true) : fail(new SystemFault("EIO", `syncing the file system of ${directory} failed`, { mutated: "maybe" }))));
+      child.once("close", (code) =>
+        code === 0 ? done(true) : fail(new SystemFault("EIO", `syncing the file system of ${directory} failed`, { mutated: "maybe" })),
+      );
     });
   },
   clone(from, to) {
@@ -136,7 +141,8 @@ export const realFiles: Files = {
   xattrs(paths) {
     const found = new Map<string, Record<string, string>>();
     const LIMIT = 500;
-    for (let from = 0; from < paths.length; from += LIMIT) for (const [path, attributes] of xattrsOf(paths.slice(from, from + LIMIT))) found.set(path, attributes);
+    for (let from = 0; from < paths.length; from += LIMIT)
+      for (const [path, attributes] of xattrsOf(paths.slice(from, from + LIMIT))) found.set(path, attributes);
     return found;
   },
   setXattrs(path, attributes) {
@@ -144,8 +150,15 @@ export const realFiles: Files = {
     if (names.length === 0) return;
     const dump = `# file: ${escapeName(path)}\n${names.map(([name, value]) => `${name}=0x${value}\n`).join("")}\n`;
     const ran = spawnSync("setfattr", ["-h", "--restore=-"], { input: Buffer.from(dump, "latin1"), cwd: "/" });
-    if (ran.error) throw new SystemFault("setfattr-missing", `${path} has extended attributes (${names.map(([name]) => name).join(", ")}), and setfattr is not installed (package attr)`);
-    if (ran.status !== 0) throw new SystemFault("xattr", `setting the extended attributes of ${path} failed: ${ran.stderr.toString().trim()}`, { mutated: "maybe" });
+    if (ran.error)
+      throw new SystemFault(
+        "setfattr-missing",
+        `${path} has extended attributes (${names.map(([name]) => name).join(", ")}), and setfattr is not installed (package attr)`,
+      );
+    if (ran.status !== 0)
+      throw new SystemFault("xattr", `setting the extended attributes of ${path} failed: ${ran.stderr.toString().trim()}`, {
+        mutated: "maybe",
+      });
   },
 };
 
@@ -178,8 +191,16 @@ function xattrsOf(paths: readonly string[]): ReadonlyMap<string, Record<string, 
   const natives = paths.map(toNative);
   const found = new Map<string, Record<string, string>>();
   const text = natives.filter((native): native is string => typeof native === "string");
-  if (text.length < natives.length) throw new SystemFault("xattr", `extended attributes of a name that is no UTF-8 cannot be asked for: ${paths.find((path) => typeof toNative(path) !== "string") ?? ""}`);
-  const ran = spawnSync("getfattr", ["--absolute-names", "-h", "-d", "-m", "-", "-e", "hex", "--", ...text], { maxBuffer: 64 << 20, encoding: "latin1", env: { LC_ALL: "C", PATH: process.env.PATH } });
+  if (text.length < natives.length)
+    throw new SystemFault(
+      "xattr",
+      `extended attributes of a name that is no UTF-8 cannot be asked for: ${paths.find((path) => typeof toNative(path) !== "string") ?? ""}`,
+    );
+  const ran = spawnSync("getfattr", ["--absolute-names", "-h", "-d", "-m", "-", "-e", "hex", "--", ...text], {
+    maxBuffer: 64 << 20,
+    encoding: "latin1",
+    env: { LC_ALL: "C", PATH: process.env.PATH },
+  });
   if (ran.error) {
     if ((ran.error as NodeJS.ErrnoException).code === "ENOENT") return withoutGetfattr(text);
     throw new SystemFault("xattr", `getfattr could not be run: ${ran.error.message}`, { cause: ran.error });
@@ -206,8 +227,15 @@ function xattrsOf(paths: readonly string[]): ReadonlyMap<string, Record<string, 
  * least they are never lost unseen.
  */
 function withoutGetfattr(paths: readonly string[]): ReadonlyMap<string, Record<string, string>> {
-  const ran = spawnSync("ls", ["-ld", "--quoting-style=c", "--", ...paths], { encoding: "latin1", env: { LC_ALL: "C", PATH: process.env.PATH } });
+  const ran = spawnSync("ls", ["-ld", "--quoting-style=c", "--", ...paths], {
+    encoding: "latin1",
+    env: { LC_ALL: "C", PATH: process.env.PATH },
+  });
   const marked = ran.error ? undefined : ran.stdout.split("\n").find((line) => /^\S{10}\+/.test(line));
-  if (marked !== undefined) throw new SystemFault("getfattr-missing", `a file to be replaced has an ACL, and getfattr is not installed to keep it (package attr): ${marked}`);
+  if (marked !== undefined)
+    throw new SystemFault(
+      "getfattr-missing",
+      `a file to be replaced has an ACL, and getfattr is not installed to keep it (package attr): ${marked}`,
+    );
   return new Map();
 }

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { type Command, type Processes, type Ran, SystemFault } from "../core/index.ts";
 
@@ -29,7 +29,7 @@ class Output {
 }
 
 /** Real child processes, each in a process group of its own so that all its descendants can be ended with it. */
-export function realProcesses(umask: number, env: NodeJS.ProcessEnv, unmasked: <T>(body: () => T) => T): Processes {
+export function realProcesses(_umask: number, env: NodeJS.ProcessEnv, unmasked: <T>(body: () => T) => T): Processes {
   const running = new Set<number>();
 
   function environment(command: Command): NodeJS.ProcessEnv {
@@ -66,7 +66,12 @@ export function realProcesses(umask: number, env: NodeJS.ProcessEnv, unmasked: <
           // Its own buffer ends the program where the limit is reached; ours cuts.
           buffer: false,
           // Its typings know no descriptor as a fourth; it takes one.
-          stdio: [command.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(live === undefined ? [] : [live as unknown as "pipe"])],
+          stdio: [
+            command.stdin === undefined ? "ignore" : "pipe",
+            "pipe",
+            "pipe",
+            ...(live === undefined ? [] : [live as unknown as "pipe"]),
+          ],
         }),
       );
       const pid = child.pid;
@@ -108,7 +113,14 @@ export function realProcesses(umask: number, env: NodeJS.ProcessEnv, unmasked: <
     runNow(command) {
       const [program, words] = argvOf(command);
       const ran = unmasked(() =>
-        spawnSync(program, words, { cwd: command.cwd, env: environment(command), input: command.stdin ?? "", timeout: command.timeout, maxBuffer: 64 << 20, encoding: "utf8" }),
+        spawnSync(program, words, {
+          cwd: command.cwd,
+          env: environment(command),
+          input: command.stdin ?? "",
+          timeout: command.timeout,
+          maxBuffer: 64 << 20,
+          encoding: "utf8",
+        }),
       );
       const failed = (ran.error as NodeJS.ErrnoException | undefined)?.code;
       return {
@@ -122,7 +134,10 @@ export function realProcesses(umask: number, env: NodeJS.ProcessEnv, unmasked: <
     },
     lock(fd) {
       const ran = spawnSync("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "pipe", fd] });
-      if (ran.error) throw new SystemFault("flock-missing", "flock(1) is needed for the lock of the state directory (package util-linux)", { cause: ran.error });
+      if (ran.error)
+        throw new SystemFault("flock-missing", "flock(1) is needed for the lock of the state directory (package util-linux)", {
+          cause: ran.error,
+        });
       if (ran.status === 0) return "locked";
       if (ran.status === 1) return "held";
       throw new SystemFault("flock", `flock failed: ${ran.stderr.toString().trim()}`);

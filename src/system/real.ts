@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, machine } from "node:os";
 import type { System } from "../core/index.ts";
 import { realFiles } from "./real-files.ts";
 import { realProcesses } from "./real-processes.ts";
@@ -42,6 +42,7 @@ export function realSystem(): System {
       umask,
       env: process.env,
       platform: process.platform,
+      arch: machine(),
     },
   };
 }

@@ -1,0 +1,58 @@
+import { resumeRun } from "../../engine/index.ts";
+import { isOpen } from "../../journal/index.ts";
+import { renderReport, runJson } from "../../report/index.ts";
+import { type Context, print, printJson } from "../context.ts";
+import { collect, type LockOptions, lockOptions } from "../options.ts";
+import { secretsOf } from "../secrets.ts";
+import { startReading, vaultFor } from "../stack.ts";
+import { chooseRun, locked, toolsFor, viewFor } from "../tools.ts";
+import type { CommandModule } from "./command.ts";
+
+interface ResumeOptions extends LockOptions {
+  readonly stack?: string;
+  readonly var?: readonly string[];
+}
+
+/** Goes on with an interrupted run, from its frozen plan and journal alone. */
+export const resume: CommandModule = {
+  define(command) {
+    lockOptions(command)
+      .description("go on with the last interrupted run, or the one named")
+      .argument("[run]", "a run's id or its beginning")
+      .option("--stack <name>", "the newest interrupted run of this stack")
+      .option("--var <name=value>", "give a secret input its value again (repeatable)", collect)
+      .addHelpText(
+        "after",
+        `
+Neither playbook nor sources are needed: the plan was frozen when the run began. What somebody changed
+since is left alone and shown as a conflict.
+
+Examples:
+  setpoint resume
+  setpoint resume 20260801T101112000-1a2b3c
+  setpoint resume --stack web`,
+      );
+  },
+
+  async run(context: Context, args: readonly (string | undefined)[], options: ResumeOptions): Promise<number> {
+    return locked(context, options, async (state) => {
+      const reading = startReading(context, state, { commands: true });
+      const run = chooseRun(context, reading, args[0], options.stack, (status) => isOpen(status as never) || status === "applied");
+      const folder = state.runFolder(run);
+      const plan = folder.plan();
+      const vault = vaultFor(context, reading, await secretsOf(context, plan, options));
+      const view = viewFor(context, plan);
+      const tools = toolsFor(context, state, reading, vault, view);
+      try {
+        const report = vault.seal(await resumeRun(tools, folder));
+        view.close();
+        if (context.json) printJson(context, runJson(report));
+        else print(context, renderReport(report, context.outStyle));
+        return report.exit;
+      } finally {
+        view.close();
+        context.system.processes.endAll();
+      }
+    });
+  },
+};

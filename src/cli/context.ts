@@ -1,0 +1,96 @@
+import type { Problem, System, SystemFault } from "../core/index.ts";
+import { StateDirectory } from "../journal/index.ts";
+import { jsonText, problemsJson, renderProblems, type Style } from "../report/index.ts";
+
+/** A stream that a command writes to. */
+export interface Sink {
+  write(text: string): void;
+  readonly isTTY: boolean;
+  readonly columns: number;
+}
+
+/** What every command is handed. */
+export interface Context {
+  readonly system: System;
+  readonly out: Sink;
+  readonly err: Sink;
+  readonly stdinIsTTY: boolean;
+  /** The version of setpoint. */
+  readonly version: string;
+  readonly outStyle: Style;
+  readonly errStyle: Style;
+  readonly json: boolean;
+  readonly stateDirectory: string;
+  /** Whether GitHub's runner reads the output. */
+  readonly github: boolean;
+  /** What runs over every text before it is written: secrets are taken out. */
+  redact: (text: string) => string;
+  /** The first signal that asked to stop. */
+  stopped(): "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
+  /** Asks a question on the terminal; the answer without its line end. */
+  ask(question: string): Promise<string>;
+}
+
+/** Exit codes that do not come from a run (design §6). */
+export const EXIT = {
+  failed: 1,
+  changes: 2,
+  invalid: 3,
+  stale: 4,
+  refused: 5,
+  left: 6,
+  locked: 8,
+  unverified: 9,
+  usage: 64,
+  bug: 70,
+} as const;
+
+/** A mistake in the words of the command line. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** Writes a result for people or, with --json, for programs. */
+export function print(context: Context, text: string): void {
+  context.out.write(context.redact(text));
+}
+
+/** Writes a result as JSON, with a line end. */
+export function printJson(context: Context, value: Parameters<typeof jsonText>[0]): void {
+  context.out.write(`${context.redact(jsonText(value, 2))}\n`);
+}
+
+/** Shows problems: on stderr for people, as a result in JSON. */
+export function showProblems(context: Context, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  context.err.write(context.redact(renderProblems(problems, context.errStyle)));
+}
+
+/** Ends a command with problems: prints them, in JSON as the whole result, and gives the exit code. */
+export function refuse(context: Context, problems: readonly Problem[], exit: number): number {
+  if (context.json) printJson(context, { format: 1, exit, problems: problemsJson(problems) });
+  else showProblems(context, problems);
+  return exit;
+}
+
+/** The state directory's face for reading. */
+export function readState(context: Context): StateDirectory {
+  const state = new StateDirectory(context.system, context.stateDirectory);
+  state.checkFormat();
+  return state;
+}
+
+/** A fault as a problem, for output. */
+export function faultProblem(fault: SystemFault): Problem {
+  return { code: fault.code.toLowerCase().replaceAll("_", "-"), severity: "error", summary: "the system refused", detail: fault.message };
+}
+
+/** Local time without the T and to the second. */
+export function localTime(ms: number): string {
+  const date = new Date(ms);
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}

@@ -4,6 +4,8 @@ import {
   type Change,
   error,
   type Goal,
+  isObject,
+  type Json,
   type JsonObject,
   type Label,
   type Manner,
@@ -27,8 +29,12 @@ import { type Fingerprint, matches } from "./compare.ts";
 import type { Expanded } from "./expand.ts";
 import { converged, type FoldParts, goalOf, proof } from "./fold.ts";
 import { circleProblem, pulledForward } from "./order.ts";
-import { findOrphans, type OrphanChange, orphanChanges } from "./orphans.ts";
+import { type FoundOrphan, findOrphans, NOTHING_PRUNED, type OrphanChange, orphanChanges } from "./orphans.ts";
 import { kindOf, readForPlan } from "./read.ts";
+import type { Vault } from "./vault.ts";
+
+/** What planning asks of the vault. */
+export type SecretKeeper = Pick<Vault, "secretIn" | "seal" | "unsealKnown">;
 
 /** What planning works with. */
 export interface PlanParts {
@@ -37,6 +43,7 @@ export interface PlanParts {
   readonly reader: Reader;
   readonly ledger: Ledger;
   readonly fingerprint: Fingerprint;
+  readonly secrets: SecretKeeper;
   readonly stack: string;
   readonly setpoint: string;
   readonly playbooks: Plan["playbooks"];
@@ -76,8 +83,8 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   const problems: Problem[] = [];
   const settings = expanded.settings.filter((setting) => resources[setting.by]?.selected !== false);
   await prepareGoals(settings, parts.goals);
-  problems.push(...aboutConflicts(settings, resources));
-  const orphans = findOrphans(parts.ledger, parts.stack, expanded.settings);
+  problems.push(...aboutConflicts(settings, resources), ...exposedSecrets(settings, resources, parts.secrets));
+  const orphans = findOrphans(parts.ledger, parts.stack, expanded.settings, parts.secrets);
   const read = await readForPlan(
     settings,
     resources,
@@ -99,14 +106,14 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   }
   const drafting = new Drafting(parts, settings, resources, read.states);
   for (const index of order.order) drafting.takeResource(index);
-  const pruned = parts.prune ? await orphanChanges(orphans, read.states, parts) : [];
+  const { changes: pruned, kept } = parts.prune ? await orphanChanges(orphans, read.states, parts) : NOTHING_PRUNED;
   for (const change of pruned) drafting.takePrune(change);
   problems.push(...drafting.problems);
   if (problems.length === 0) problems.push(...drafting.prove());
   const finished = finish(drafting, parts, settings, resources);
   problems.push(...finished.problems);
   return {
-    plan: assemble(parts, resources, settings, finished.changes, finished.steady, orphanLines(orphans, pruned, parts.prune)),
+    plan: assemble(parts, resources, settings, finished.changes, finished.steady, orphanLines(orphans, kept)),
     problems,
     states: read.states,
   };
@@ -152,6 +159,48 @@ function aboutConflicts(settings: readonly PlannedSetting[], resources: readonly
     }
   }
   return problems;
+}
+
+/** Secrets reach children by stdin or environment, and never stand in what every process list, plan or listing shows. */
+function exposedSecrets(
+  settings: readonly PlannedSetting[],
+  resources: readonly PlannedResource[],
+  secrets: SecretKeeper,
+): readonly Problem[] {
+  return settings.flatMap((setting): readonly Problem[] => {
+    const { address, at } = resources[setting.by] as PlannedResource;
+    const inKey = secrets.secretIn(setting.register.key);
+    if (inKey !== undefined) {
+      return [
+        error(
+          "secret-in-name",
+          "a secret in a name",
+          `the secret input ${inKey} is part of the name of what ${address} sets, which every plan and listing shows`,
+          at,
+          address,
+        ),
+      ];
+    }
+    const name = secrets.secretIn(shownWords(setting));
+    if (name === undefined) return [];
+    return [
+      error(
+        "secret-in-argv",
+        "a secret on a command line",
+        `the secret input ${name} would stand among the words of a program that ${address} runs, where the process list shows it to everybody: hand it over with \`env\` or \`stdin\``,
+        at,
+        address,
+      ),
+    ];
+  });
+}
+
+/** All that a setting makes a program be started with and that others can see. */
+function shownWords({ register, manner }: PlannedSetting): Json {
+  const visible = ({ env: _env, stdin: _stdin, ...command }: JsonObject): JsonObject => command;
+  const { command, guards, undo, verify } = (register.about ?? {}) as { readonly [name: string]: JsonObject | undefined };
+  const asked = Object.values(guards ?? {}).map((guard) => (isObject(guard) ? visible(guard) : guard));
+  return [...[command, undo, verify].flatMap((one) => (one === undefined ? [] : [visible(one)])), ...asked, ...(manner?.validate ?? [])];
 }
 
 /** Resources in listed order, with those they need or look at pulled in front. */
@@ -247,8 +296,14 @@ class Drafting {
       }
       return;
     }
-    const asked = after.is === "unknown";
-    if (asked) draft.unknown = true;
+    if (after.is === "unknown") {
+      draft.unknown = true;
+      // Nothing before it can bring what its guard lacks.
+      if (typeof after.why === "string" && draft.tentative === undefined) {
+        const resource = this.resources[setting.by] as PlannedResource;
+        this.problems.push(error("cannot-read", "the system cannot be read", after.why, resource.at, resource.address));
+      }
+    }
     this.folded.set(id, after);
     const changedBefore = !matches(draft.before, draft.after, this.parts.fingerprint);
     draft.after = after;
@@ -567,10 +622,13 @@ function reasonOf(draft: Draft, settings: readonly PlannedSetting[], parts: Plan
   const owned = parts.ledger.ownedBy(parts.stack, draft.id);
   if (owned.length === 0) return "intent";
   const declared = draft.settings.map((index) => settings[index] as PlannedSetting);
-  const same = declared.every((setting) => owned.some((one) => one.goal === setting.goal && sameJson(one.want, setting.want)));
+  // The ledger has marks for secrets and fingerprints for contents that hold them.
+  const isWanted = (want: JsonObject, one: JsonObject) =>
+    Object.keys(want).length === Object.keys(one).length && matches(parts.secrets.seal(want) as State, one as State, parts.fingerprint);
+  const same = declared.every((setting) => owned.some((one) => one.goal === setting.goal && isWanted(setting.want, one.want)));
   if (same) return "drift";
   const held = owned.every((one) => {
-    const earlier: PlannedSetting = { register: draft.register, goal: one.goal, want: one.want, aspects: one.aspects, by: -1 };
+    const earlier: PlannedSetting = { register: draft.register, goal: one.goal, want: parts.secrets.unsealKnown(one.want), aspects: one.aspects, by: -1 };
     if (!parts.goals.has(`${draft.register.kind} ${one.goal}`)) return true;
     try {
       return matches(draft.before, converged(draft.before, earlier, fold), parts.fingerprint);
@@ -613,10 +671,11 @@ function refusals(
   return found;
 }
 
-function orphanLines(orphans: ReturnType<typeof findOrphans>, pruned: readonly OrphanChange[], prune: boolean): readonly Orphan[] {
-  return orphans.map(({ id, aspects, address }): Orphan => {
-    const kept = prune ? pruned.find((change) => change.id === id && change.address === address) : undefined;
-    return { register: id, aspects, address, ...(prune && !kept && { kept: "somebody else set it since, so it is left as it is" }) };
+function orphanLines(orphans: ReturnType<typeof findOrphans>, kept: ReadonlyMap<FoundOrphan, string>): readonly Orphan[] {
+  return orphans.map((orphan): Orphan => {
+    const { id, aspects, address } = orphan;
+    const why = kept.get(orphan);
+    return { register: id, aspects, address, ...(why !== undefined && { kept: why }) };
   });
 }
 

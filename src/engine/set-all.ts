@@ -261,6 +261,13 @@ class Pass {
   private async refold(step: Todo, found: State, all: ReadonlyMap<number, State>): Promise<boolean> {
     const { work } = this;
     const { plan } = work;
+    if (found.is === "unknown") {
+      this.fail(
+        step,
+        new SystemFault("guard-missing", typeof found.why === "string" ? found.why : "its guard may not be run (--no-commands)"),
+      );
+      return false;
+    }
     const states = new Map<RegisterId, State>();
     for (const [n, state] of all) {
       const other = work.steps().get(n);

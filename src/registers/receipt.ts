@@ -1,6 +1,7 @@
 import {
   type Command,
   canonicalJson,
+  type Digest,
   type Goal,
   type JsonObject,
   type Label,
@@ -11,6 +12,7 @@ import {
   type RegisterKind,
   registerId,
   type State,
+  SystemFault,
   sha256,
   type View,
 } from "../core/index.ts";
@@ -23,7 +25,7 @@ import {
  * | due | every guard lets it run |
  * | settled | a guard holds it back: what it is for is there already |
  * | watching | it runs when what it watches has changed: `watched` is what that was when it last ran, as the receipt has it |
- * | unknown | a guard is a program, and none may be run now |
+ * | unknown | a guard is a program, and none may be run now; `why`: it, or its folder, is not there (yet) |
  *
  * `held` is only in a reading of one that watches: another guard holds it back. A desired state leaves it out, as the run itself may make
  * that guard true.
@@ -31,7 +33,7 @@ import {
 export type ReceiptState =
   | { readonly is: "due" }
   | { readonly is: "settled" }
-  | { readonly is: "unknown" }
+  | { readonly is: "unknown"; readonly why?: string }
   | { readonly is: "watching"; readonly watched: Watched; readonly held?: boolean };
 
 /** For each register its state's digest and how often this state directory has set it. */
@@ -126,7 +128,9 @@ function stateDigest(id: RegisterId, view: View): string {
   // Of a second name nothing else is predicted: its file has its own register.
   const isSecondName = typeof state.hardLinkOf === "string" && state.hardLinkOf !== "none";
   const kept = Object.entries(state).filter(([name]) => (isSecondName ? name === "is" || name === "hardLinkOf" : !readOnly.has(name)));
-  return sha256(canonicalJson(Object.fromEntries(kept))).slice(0, 16);
+  // A plain digest of a short secret could be guessed from a digest that it is part of.
+  const veiled = kept.map(([name, value]) => [name, name === "content" ? view.fingerprint(value as Digest) : value]);
+  return sha256(canonicalJson(Object.fromEntries(veiled))).slice(0, 16);
 }
 
 function aboutOf(register: Register): ReceiptAbout {
@@ -139,7 +143,14 @@ function asksWorld({ creates, removes, unless, only_if }: Guards): boolean {
 
 async function readOne(register: Register, reader: Reader): Promise<ReceiptState> {
   const { guards, run_when } = aboutOf(register);
-  const answer = await guarded(register.key, guards, reader);
+  let answer: Awaited<ReturnType<typeof guarded>>;
+  try {
+    answer = await guarded(register.key, guards, reader);
+  } catch (thrown) {
+    // An earlier step of the plan may bring the program or the folder: the engine judges whether one can.
+    if (thrown instanceof SystemFault && thrown.code === "guard-missing") return { is: "unknown", why: thrown.message };
+    throw thrown;
+  }
   if (run_when === undefined || answer === "unknown") return { is: answer };
   return {
     is: "watching",

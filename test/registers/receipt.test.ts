@@ -36,7 +36,7 @@ async function read(
 }
 
 function view(state: State, sets = 0): View {
-  return { contents: new MemoryContents(), state: () => state, sets: () => sets };
+  return { contents: new MemoryContents(), state: () => state, sets: () => sets, fingerprint: (content) => content };
 }
 
 describe("the kind receipt", () => {
@@ -63,12 +63,12 @@ describe("the kind receipt", () => {
     expect(await read(register(about), on)).toEqual({ is });
   });
 
-  test("a guard that cannot be run is a fault, not an answer", async () => {
+  test("a guard whose program is not there is unknown and says why; any other fault is one", async () => {
     const disk = new Disk(new MemoryContents());
-    const reader = { ...readerOn(disk), ask: () => Promise.reject(new SystemFault("guard-missing", "no such program")) };
-    await expect(receipt.read([register({ guards: { unless: { argv: ["t"] } } })], reader)).rejects.toMatchObject({
-      code: "guard-missing",
-    });
+    const failing = (code: string) => ({ ...readerOn(disk), ask: () => Promise.reject(new SystemFault(code, "no such program")) });
+    const of = [register({ guards: { unless: { argv: ["t"] } } })];
+    expect(await receipt.read(of, failing("guard-missing"))).toEqual([{ is: "unknown", why: "no such program" }]);
+    await expect(receipt.read(of, failing("EACCES"))).rejects.toMatchObject({ code: "EACCES" });
   });
 
   test("due becomes settled by running and recording, and goes back by its undo", () => {

@@ -93,7 +93,7 @@ function runsToUndo(context: Context, state: LockedDirectory, named: string | un
         reading,
         named,
         options.stack,
-        (status) => status !== "abandoned" && (status !== "reverted" || options.forceConflicts !== undefined),
+        (status) => status !== "abandoned",
       ),
     ];
   const to = chooseRun(context, reading, options.to, undefined, () => true);

@@ -1,0 +1,4 @@
+import { killPoints } from "../support/kill-points.ts";
+
+// A sample of the moments; test/crash tries them all.
+killPoints(29);

@@ -1,4 +1,4 @@
-import { isObject, type Plan } from "../core/index.ts";
+import { isObject, type Json, type Plan } from "../core/index.ts";
 import type { Secret } from "../engine/index.ts";
 import { readWhole } from "../system/index.ts";
 import type { Context } from "./context.ts";
@@ -14,9 +14,25 @@ export async function secretsOf(context: Context, plan: Plan, options: { readonl
   for (const [name, input] of Object.entries(plan.inputs)) {
     if (!isObject(input) || input.$secret === undefined) continue;
     const value = given.get(name) ?? context.system.host.env[`SETPOINT_VAR_${name}`] ?? fromSource(context, plan, input.from);
-    if (value !== undefined && value !== "") found.push({ name, value });
+    if (value === undefined) continue;
+    for (const text of textsOf(value, input.type)) if (text !== "") found.push({ name, value: text });
   }
   return found;
+}
+
+/** A list or map is given as JSON, and each text in it is a secret. */
+function textsOf(value: string, type: unknown): readonly string[] {
+  if (type !== "list" && type !== "map") return [value];
+  try {
+    return leaves(JSON.parse(value) as Json);
+  } catch {
+    return [value]; // YAML, or not what it should be: what needs a part of it will say that it is missing
+  }
+}
+
+function leaves(value: Json): readonly string[] {
+  if (typeof value !== "object") return [String(value)];
+  return value === null ? [] : Object.values(value).flatMap(leaves);
 }
 
 function fromSource(context: Context, plan: Plan, from: unknown): string | undefined {

@@ -169,6 +169,7 @@ export function planParts(
     reader: reading.reader,
     ledger: reading.ledger,
     fingerprint: (digest) => vault.fingerprint(digest),
+    secrets: vault,
     setpoint: context.version,
     ...more,
   };

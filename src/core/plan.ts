@@ -37,6 +37,8 @@ export interface Step {
   /** Why the state right before this step's turn may differ from `before`; shown to people. */
   readonly tentative?: string;
   readonly manner?: Manner;
+  /** A prune: the aspects that leave the ledger. */
+  readonly releases?: readonly string[];
 }
 
 /** A step that found nothing to do; it is read again where it is tentative, and for staleness. */
@@ -52,8 +54,6 @@ export interface Change extends Step {
   readonly needs?: readonly number[];
   /** `converge` could not be worked out yet; `after` is the same as `before`. */
   readonly unknown?: true;
-  /** A prune: the states of aspects that leave the ledger. */
-  readonly releases?: readonly string[];
   /** The stack that set the register last, where it is another one. */
   readonly foreign?: string;
   readonly resources: readonly { readonly address: Address; readonly at: Place }[];

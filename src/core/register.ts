@@ -26,6 +26,8 @@ export interface View {
   state(register: RegisterId): State;
   /** How often this state directory has set a register that the setting `reads`, one more where this plan changes it. */
   sets(register: RegisterId): number;
+  /** A content's name that tells nobody without the state directory's key what it is: what a receipt may say of it. */
+  fingerprint(content: Digest): Digest;
 }
 
 /** A converge that cannot be worked out: the register is not what the goal can work on. Becomes an error at the resource's place. */

@@ -1,5 +1,5 @@
-import { type Digest, isKeyed, type Plan, type RunId, registerId, runId, type State } from "../core/index.ts";
-import { aspectKey, type Ledger, type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
+import { type Digest, isKeyed, type Plan, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
+import { aspectKey, type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { planText } from "./plan-file.ts";
 import { kindOf } from "./read.ts";
@@ -7,15 +7,17 @@ import { keepAfter } from "./set-all.ts";
 import { type Tools, Work } from "./work.ts";
 
 /** Whether a plan without changes has something for the ledger: aspects that nobody recorded yet. */
-export function hasNews(plan: Plan, ledger: Ledger): boolean {
+export function hasNews(plan: Plan, { ledger, vault }: Pick<Tools, "ledger" | "vault">): boolean {
   const declared = new Map<string, string[]>();
   for (const step of [...plan.steady, ...plan.changes]) {
+    if (step.releases) return true;
     const aspects = step.settings.flatMap((index) => (plan.settings[index]?.implied ? [] : (plan.settings[index]?.aspects ?? [])));
     if (aspects.length === 0) continue;
     const id = registerId(step.register);
     declared.set(id, [...(declared.get(id) ?? []), ...aspects]);
   }
-  for (const [id, aspects] of declared) if (ledger.aspectsOf(plan.stack, id as never) !== aspectKey(aspects)) return true;
+  // The ledger has no secret, so neither have its aspects (`line password=…`).
+  for (const [id, aspects] of declared) if (ledger.aspectsOf(plan.stack, id as never) !== aspectKey(vault.seal(aspects))) return true;
   return false;
 }
 
@@ -33,20 +35,22 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
       if (hidden) vault.hide(digest);
     }
   };
+  /** In whatever spelling a format or a template writes it: what wants a secret makes a content that holds it. */
+  const wantsSecret = (step: Step) =>
+    vault.hasSecrets && step.settings.some((index) => vault.secretIn(plan.settings[index]?.want ?? null) !== undefined);
+  for (const step of [...plan.changes, ...plan.steady]) if (wantsSecret(step)) ledger.sensitive.add(registerId(step.register));
   for (const change of plan.changes) {
     const declared = change.manner?.sensitive;
-    const remembered = ledger.sensitive.has(registerId(change.register));
     const { kind } = change.register;
     // One side that is not for everybody's eyes makes both so: the difference would tell.
     const privately = declared !== false && [change.before, change.after].some((state) => kindOf(kinds, kind).private?.(state) === true);
+    const holds = [change.before, change.after].some((state) =>
+      (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)),
+    );
+    if (holds) ledger.sensitive.add(registerId(change.register));
+    const remembered = ledger.sensitive.has(registerId(change.register));
     look(change.before, kind, privately || declared === true ? true : declared, remembered);
     look(change.after, kind, privately || declared === true ? true : declared, remembered);
-    if (
-      [change.before, change.after].some((state) =>
-        (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)),
-      )
-    )
-      ledger.sensitive.add(registerId(change.register));
   }
   for (const step of plan.steady)
     look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));

@@ -41,7 +41,12 @@ export function viewOf(setting: Pick<PlannedSetting, "reads">, parts: FoldParts)
     if (!setting.reads?.includes(id)) throw new Bug(`a goal looked at ${id}, which its setting does not read`);
     return id;
   };
-  return { contents: parts.contents, state: (id) => parts.state(allowed(id)), sets: (id) => parts.sets(allowed(id)) };
+  return {
+    contents: parts.contents,
+    state: (id) => parts.state(allowed(id)),
+    sets: (id) => parts.sets(allowed(id)),
+    fingerprint: parts.fingerprint,
+  };
 }
 
 /**

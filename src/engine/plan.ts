@@ -63,7 +63,7 @@ interface Draft {
   readonly segment: number;
   readonly tentative: string | undefined;
   unknown: boolean;
-  prune?: OrphanChange;
+  readonly pruned: OrphanChange[];
 }
 
 /** A plan, still without its digest, and what stands against it. */
@@ -106,8 +106,8 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   }
   const drafting = new Drafting(parts, settings, resources, read.states);
   for (const index of order.order) drafting.takeResource(index);
-  const { changes: pruned, kept } = parts.prune ? await orphanChanges(orphans, read.states, parts) : NOTHING_PRUNED;
-  for (const change of pruned) drafting.takePrune(change);
+  const { changes: pruned, kept } = parts.prune ? await orphanChanges(orphans, drafting, parts) : NOTHING_PRUNED;
+  for (const change of pruned) drafting.takePruned(change);
   problems.push(...drafting.problems);
   if (problems.length === 0) problems.push(...drafting.prove());
   const finished = finish(drafting, parts, settings, resources);
@@ -331,25 +331,37 @@ class Drafting {
       segment,
       tentative: behind !== undefined ? `known after ${behind}` : guarded ? "may run" : undefined,
       unknown: false,
+      pruned: [],
     };
     this.open.set(id, draft);
     this.drafts.push(draft);
     return draft;
   }
 
-  takePrune(change: OrphanChange): void {
-    this.folded.set(change.id, change.after);
-    this.drafts.push({
-      register: change.register,
-      id: change.id,
-      settings: [],
-      before: this.states.get(change.id) as State,
-      after: change.after,
-      segment: this.openers.length,
-      tentative: undefined,
-      unknown: false,
-      prune: change,
-    });
+  /** What is taken back is one change with what is set of the same register, so that it is read and written once. */
+  takePruned(change: OrphanChange): void {
+    const { id, register, after } = change;
+    const segment = this.openers.length;
+    const known = this.open.get(id);
+    const before = this.stateOf(id);
+    const draft: Draft =
+      known?.segment === segment
+        ? known
+        : { register, id, settings: [], before, after: before, segment, tentative: undefined, unknown: false, pruned: [] };
+    if (draft !== known) {
+      this.open.set(id, draft);
+      this.drafts.push(draft);
+    }
+    this.folded.set(id, after);
+    draft.after = after;
+    draft.pruned.push(change);
+  }
+
+  /** Why a register's state is only known during the run, so that nothing can be taken back of it yet. */
+  whyUnknown(id: RegisterId): string | undefined {
+    const draft = this.open.get(id);
+    if (draft === undefined || (draft.tentative === undefined && !draft.unknown)) return undefined;
+    return `it is only ${draft.tentative ?? "known during the run"}: prune again when that is done`;
   }
 
   /** Folds every register again from its result. */
@@ -357,7 +369,7 @@ class Drafting {
     const found: Problem[] = [];
     const all = new Map<RegisterId, Draft[]>();
     for (const draft of this.drafts) {
-      if (draft.prune) continue;
+      if (draft.settings.length === 0) continue;
       const known = all.get(draft.id);
       if (known) known.push(draft);
       else all.set(draft.id, [draft]);
@@ -443,6 +455,7 @@ function finish(
       settings: draft.settings,
       ...(draft.tentative !== undefined && { tentative: draft.tentative }),
       ...(manner && { manner }),
+      ...(draft.pruned.length > 0 && { releases: draft.pruned.flatMap(({ aspects }) => aspects) }),
     };
     if (!changing[index]) {
       steady.push({ ...base, before: draft.before });
@@ -464,7 +477,6 @@ function finish(
         unknown: true as const,
         ...(draft.tentative === undefined && { tentative: "not known without running its guard" }),
       }),
-      ...(draft.prune && { releases: draft.prune.aspects }),
       ...foreignOf(draft.id, parts),
     };
     changes.push(change);
@@ -591,7 +603,6 @@ function labelOf(kind: RegisterKind, draft: Draft, before: State, manner: Manner
 }
 
 function placesOf(draft: Draft, settings: readonly PlannedSetting[], resources: readonly PlannedResource[]): Change["resources"] {
-  if (draft.prune) return [{ address: draft.prune.address, at: { file: "", line: 0, column: 0 } }];
   const seen = new Set<number>();
   const places: { address: PlannedResource["address"]; at: PlannedResource["at"] }[] = [];
   for (const index of draft.settings) {
@@ -601,6 +612,7 @@ function placesOf(draft: Draft, settings: readonly PlannedSetting[], resources: 
     seen.add(by);
     places.push({ address: resource.address, at: resource.at });
   }
+  for (const { address } of draft.pruned) places.push({ address, at: { file: "", line: 0, column: 0 } });
   return places;
 }
 
@@ -617,7 +629,7 @@ function mannerOf(draft: Draft, settings: readonly PlannedSetting[]): Manner | u
 }
 
 function reasonOf(draft: Draft, settings: readonly PlannedSetting[], parts: PlanParts, fold: FoldParts): Reason {
-  if (draft.prune) return "prune";
+  if (draft.settings.length === 0) return "prune";
   if (draft.before.is === "watching") return "debt";
   const owned = parts.ledger.ownedBy(parts.stack, draft.id);
   if (owned.length === 0) return "intent";
@@ -628,7 +640,13 @@ function reasonOf(draft: Draft, settings: readonly PlannedSetting[], parts: Plan
   const same = declared.every((setting) => owned.some((one) => one.goal === setting.goal && isWanted(setting.want, one.want)));
   if (same) return "drift";
   const held = owned.every((one) => {
-    const earlier: PlannedSetting = { register: draft.register, goal: one.goal, want: parts.secrets.unsealKnown(one.want), aspects: one.aspects, by: -1 };
+    const earlier: PlannedSetting = {
+      register: draft.register,
+      goal: one.goal,
+      want: parts.secrets.unsealKnown(one.want),
+      aspects: one.aspects,
+      by: -1,
+    };
     if (!parts.goals.has(`${draft.register.kind} ${one.goal}`)) return true;
     try {
       return matches(draft.before, converged(draft.before, earlier, fold), parts.fingerprint);

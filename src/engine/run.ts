@@ -33,7 +33,7 @@ export interface FrozenPlan {
 export async function applyPlan(tools: Tools, frozen: FrozenPlan): Promise<RunReport> {
   const { plan } = frozen;
   const todo = todoOf(plan);
-  if (todo.length === 0 && !hasNews(plan, tools.ledger)) return inSync(plan);
+  if (todo.length === 0 && !hasNews(plan, tools)) return inSync(plan);
   const work = beginRun(tools, plan, frozen.text);
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "apply", total: todo.length });
   const outcome = await setAll(work, todo, "forward");

@@ -24,7 +24,7 @@ import { kindOf, readAll } from "./read.ts";
 import { registersRead, type Work } from "./work.ts";
 
 /** A step to be set: a change, or a tentative one that was in sync when the plan was made. */
-export type Todo = Step & Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown" | "releases">>;
+export type Todo = Step & Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown">>;
 
 export type Direction = "forward" | "back";
 

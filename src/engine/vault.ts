@@ -11,7 +11,22 @@ export interface Secret {
 /** Secrets shorter than this cannot be told from other text. */
 export const SECRET_MINIMUM = 4;
 
-const MARK = /⟦secret:([^:⟧]+):([0-9a-f]{24})⟧/g;
+/** Lines of a longer secret that are shorter than this tell too little to be hidden alone. */
+const LINE_MINIMUM = 12;
+
+/** A secret, or a form of it: `⟦secret:token:…⟧`, `⟦secret:token:base64:…⟧`. */
+const MARK = /⟦secret:([^:⟧]+)(?::(json|url|base64|base64url|html|number|line\d+))?:([0-9a-f]{24})⟧/g;
+
+const NUMBER_MARK = /^⟦secret:[^:⟧]+:number:[0-9a-f]{24}⟧$/;
+
+/** One way in which a secret may stand in a text. */
+interface Form {
+  readonly text: string;
+  readonly name: string;
+  /** The secret itself has none. */
+  readonly form?: string;
+  readonly value: string;
+}
 
 /**
  * What must not be seen. While a process works, secrets and contents stand in memory as they are; on the way to a plan,
@@ -22,16 +37,19 @@ export class Vault {
   private readonly secrets: readonly Secret[];
   private readonly keys: () => Keys;
   private readonly contents: ContentStore;
-  private readonly marks = new Map<string, string>();
+  private readonly pattern: RegExp | undefined;
+  private leavesUnknown = false;
   /** Plain digests of sensitive contents, and their fingerprints. */
   private readonly sealed = new Map<string, Digest>();
-  private readonly forms: readonly { readonly text: string; readonly name: string }[];
+  /** Longest first, so that none is taken for a shorter one that it holds. */
+  private readonly forms: readonly Form[];
 
   constructor(secrets: readonly Secret[], keys: () => Keys, contents: ContentStore) {
     this.secrets = [...secrets].sort((a, b) => b.value.length - a.value.length);
     this.keys = keys;
     this.contents = contents;
-    this.forms = this.secrets.flatMap(({ name, value }) => formsOf(value).map((text) => ({ text, name })));
+    this.forms = this.secrets.flatMap(formsOf).sort((a, b) => b.text.length - a.text.length);
+    if (this.forms.length > 0) this.pattern = new RegExp(this.forms.map(({ text }) => escaped(text)).join("|"), "g");
   }
 
   /** Whether there is nothing to hide, so that nothing need be looked through. */
@@ -43,16 +61,24 @@ export class Vault {
     return this.secrets.length > 0;
   }
 
-  /** The name of a secret that a text holds. */
-  secretIn(text: string): string | undefined {
-    return this.secrets.find(({ value }) => text.includes(value))?.name;
+  /** The name of a secret that a text, or a text anywhere within a value, holds in one of its forms. */
+  secretIn(value: Json): string | undefined {
+    if (this.secrets.length === 0) return undefined;
+    if (typeof value === "string") return this.forms.find(({ text }) => value.includes(text))?.name;
+    if (typeof value === "number") return this.secretIn(String(value));
+    if (typeof value !== "object" || value === null) return undefined;
+    for (const [key, item] of Object.entries(value)) {
+      const name = this.secretIn(key) ?? this.secretIn(item as Json);
+      if (name !== undefined) return name;
+    }
+    return undefined;
   }
 
-  /** Whether a content holds a secret. */
+  /** Whether a content holds a secret in one of its forms. */
   holdsSecret(digest: Digest): boolean {
     if (this.secrets.length === 0 || isKeyed(digest)) return false;
     const bytes = this.contents.bytes(digest);
-    return this.secrets.some(({ value }) => bytes.includes(value));
+    return this.forms.some(({ text }) => bytes.includes(text));
   }
 
   /** From now on the content stands as its fingerprint wherever it is written down. */
@@ -80,23 +106,34 @@ export class Vault {
 
   private walk(value: Json): Json {
     if (typeof value === "string") return this.sealed.get(value) ?? this.mark(value);
+    if (typeof value === "number") return this.markedNumber(value);
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return value.map((item) => this.walk(item));
     return Object.fromEntries(Object.entries(value as JsonObject).map(([key, item]) => [this.mark(key), this.walk(item)]));
   }
 
   private mark(text: string): string {
-    let marked = text;
-    for (const { name, value } of this.secrets) {
-      if (!marked.includes(value)) continue;
-      let mark = this.marks.get(name);
-      if (mark === undefined) {
-        mark = `⟦secret:${name}:${this.keys().fingerprint(value).slice("keyed:".length).slice(0, 24)}⟧`;
-        this.marks.set(name, mark);
-      }
-      marked = marked.replaceAll(value, mark);
-    }
-    return marked;
+    return this.replaced(text, (one) => this.markOf(one));
+  }
+
+  /** A secret that is a number keeps its type when it comes back. */
+  private markedNumber(value: number): Json {
+    const secret = this.secrets.find((one) => one.value === String(value) && one.value.length >= SECRET_MINIMUM);
+    return secret ? this.markOf({ ...secret, form: "number" }) : value;
+  }
+
+  /** One pass, so that what is put in is not looked through again: a secret may be part of another's mark. */
+  private replaced(text: string, by: (form: Form) => string): string {
+    if (this.pattern === undefined) return text;
+    return text.replace(this.pattern, (found) => by(this.forms.find((one) => one.text === found) as Form));
+  }
+
+  private markOf({ name, form, value }: Pick<Form, "name" | "form" | "value">): string {
+    return `⟦secret:${name}:${form === undefined ? "" : `${form}:`}${this.printOf(value)}⟧`;
+  }
+
+  private printOf(value: string): string {
+    return this.keys().fingerprint(value).slice("keyed:".length).slice(0, 24);
   }
 
   /** The value with the secrets back in their places; throws SystemFault where one is not known here. */
@@ -105,41 +142,73 @@ export class Vault {
   }
 
   private unwalk(value: Json): Json {
-    if (typeof value === "string") return value.includes("⟦secret:") ? this.unmark(value) : value;
+    if (typeof value === "string") {
+      if (!value.includes("⟦secret:")) return value;
+      const text = this.unmark(value);
+      return NUMBER_MARK.test(value) && text !== value ? Number(text) : text;
+    }
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return value.map((item) => this.unwalk(item));
     return Object.fromEntries(Object.entries(value as JsonObject).map(([key, item]) => [this.unwalk(key) as string, this.unwalk(item)]));
   }
 
   private unmark(text: string): string {
-    return text.replace(MARK, (_mark, name: string, print: string) => {
-      const secret = this.secrets.find((one) => one.name === name);
-      if (!secret)
+    return text.replace(MARK, (mark: string, name: string, form: string | undefined, print: string) => {
+      const known = this.known(name, form, print);
+      if (known !== undefined) return known;
+      if (this.leavesUnknown) return mark;
+      if (!this.secrets.some((one) => one.name === name))
         throw new SystemFault(
           "secret-missing",
           `the secret input ${name} is needed again and is kept nowhere: give it with --var ${name}=… or SETPOINT_VAR_${name}`,
         );
-      if (this.keys().fingerprint(secret.value).slice("keyed:".length).slice(0, 24) !== print)
-        throw new SystemFault("secret-changed", `the secret input ${name} is not the one that this plan was made with: plan again`);
-      return secret.value;
+      throw new SystemFault("secret-changed", `the secret input ${name} is not the one that this plan was made with: plan again`);
     });
+  }
+
+  private known(name: string, form: string | undefined, print: string): string | undefined {
+    const plain = form === "number" ? undefined : form;
+    return this.forms.find((one) => one.name === name && one.form === plain && this.printOf(one.value) === print)?.text;
+  }
+
+  /** As `unseal`, but marks of secrets that are not known here stay. */
+  unsealKnown<T>(value: T): T {
+    this.leavesUnknown = true;
+    try {
+      return this.unwalk(value as Json) as T;
+    } finally {
+      this.leavesUnknown = false;
+    }
   }
 
   /** The last line of defence, for every sink: each secret and its JSON, URL and base64 forms become `[secret name]`. */
   redact(text: string): string {
-    let shown = text;
-    for (const form of this.forms) if (shown.includes(form.text)) shown = shown.replaceAll(form.text, `[secret ${form.name}]`);
-    return shown;
+    return this.replaced(text, ({ name }) => `[secret ${name}]`);
   }
 }
 
-function formsOf(value: string): readonly string[] {
-  const forms = new Set([
-    value,
-    JSON.stringify(value).slice(1, -1),
-    encodeURIComponent(value),
-    Buffer.from(value).toString("base64"),
-    Buffer.from(value).toString("base64url"),
-  ]);
-  return [...forms].filter((form) => form.length >= SECRET_MINIMUM).sort((a, b) => b.length - a.length);
+function formsOf({ name, value }: Secret): readonly Form[] {
+  const forms: [string | undefined, string][] = [
+    [undefined, value],
+    ["json", JSON.stringify(value).slice(1, -1)],
+    ["url", encodeURIComponent(value)],
+    ["html", value.replace(/[&<>"']/g, (found) => ENTITIES[found] as string)],
+    ["base64", Buffer.from(value).toString("base64")],
+    ["base64url", Buffer.from(value).toString("base64url")],
+  ];
+  // Of a key in many lines each line tells something, and a diff or a log shows lines one by one.
+  const lines = value.split(/\r?\n/);
+  if (lines.length > 1) lines.forEach((line, index) => forms.push([`line${index}`, line.trim()]));
+  const seen = new Set<string>();
+  return forms.flatMap(([form, text]) => {
+    if (text.length < (form?.startsWith("line") ? LINE_MINIMUM : SECRET_MINIMUM) || seen.has(text)) return [];
+    seen.add(text);
+    return [{ name, value, text, ...(form !== undefined && { form }) }];
+  });
 }
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+}
+
+const ENTITIES: { readonly [character: string]: string } = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

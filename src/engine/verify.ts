@@ -43,7 +43,7 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
     }
   }
   const parts = work.foldParts(states);
-  // A prune has no settings: it should be as the plan said.
+  // Of what a prune left no setting tells: it should be as the plan said.
   const pruned = new Map(
     plan.changes.filter((change) => change.releases !== undefined).map((change) => [registerId(change.register), change.after]),
   );

@@ -192,7 +192,7 @@ describe("the goals of paths", () => {
   });
 
   const other: State = { is: "file", content: a, mode: "0644" };
-  const view: View = { contents, state: () => other, sets: () => 0 };
+  const view: View = { contents, state: () => other, sets: () => 0, fingerprint: (content) => content };
 
   test.each(Object.entries(wants).flatMap(([name, list]) => list.map((want) => [name, want] as const)))(
     "%s %j is idempotent and does what it says to the disk",

@@ -65,7 +65,12 @@ export async function fold(
   }
   const after = new Map(before);
   const manners = new Map<string, Manner>();
-  const view: View = { contents: reader.contents, state: (id) => after.get(id) as State, sets: (id) => sets[id] ?? 0 };
+  const view: View = {
+    contents: reader.contents,
+    state: (id) => after.get(id) as State,
+    sets: (id) => sets[id] ?? 0,
+    fingerprint: (content) => content,
+  };
   const problems: { summary: string; detail: string }[] = [];
   for (const { register, goal: name, want, manner } of settings) {
     const id = registerId(register);

@@ -28,5 +28,6 @@ async function run(argv) {
 }
 
 (async () => {
-  for await (const line of readline.createInterface({ input: process.stdin })) answer(`${JSON.stringify(await run(JSON.parse(line).argv))}\n`);
+  for await (const line of readline.createInterface({ input: process.stdin }))
+    answer(`${JSON.stringify(await run(JSON.parse(line).argv))}\n`);
 })();

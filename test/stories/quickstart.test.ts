@@ -57,7 +57,9 @@ test("apply; apply in JSON: the second changes nothing and writes nothing, the l
 });
 
 test("a revert of everything, and once more: the second is a no-op", () => {
-  const at = story().file("kept", "as it was\n", 0o600).playbook("  - file: kept\n    content: other\n    mode: '0644'\n  - directory: new/deep\n");
+  const at = story()
+    .file("kept", "as it was\n", 0o600)
+    .playbook("  - file: kept\n    content: other\n    mode: '0644'\n  - directory: new/deep\n");
   const start = at.snapshot({});
   at.apply();
   expect(at.mode("kept")).toBe("0644");

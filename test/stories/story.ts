@@ -42,7 +42,12 @@ export interface Output {
   readonly run: string;
   readonly exit: number;
   readonly summary: { readonly [name: string]: number | boolean };
-  readonly changes: readonly { readonly [name: string]: unknown; readonly register: string; readonly action: string; readonly label: string }[];
+  readonly changes: readonly {
+    readonly [name: string]: unknown;
+    readonly register: string;
+    readonly action: string;
+    readonly label: string;
+  }[];
   readonly actions: readonly { readonly register: string; readonly status: string; readonly detail?: string }[];
   readonly problems: readonly {
     readonly code: string;

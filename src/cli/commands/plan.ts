@@ -47,6 +47,8 @@ Examples:
     if (options.rebase !== undefined) return rebase(context, options.rebase, options.out);
     if (files.length === 0) throw new UsageError("plan needs a playbook: setpoint plan site.yaml");
     if (files.length > 1 && options.out !== undefined) throw new UsageError("-o saves the plan of one playbook, and several are given");
+    // Fingerprints in a saved plan need the state directory's key: it is made if there is none, before the first of them.
+    if (options.out !== undefined && !readState(context).hasKeys()) await makeKeys(context);
     let exit = 0;
     const shown: Plan[] = [];
     for (const file of files) {
@@ -71,8 +73,6 @@ function invalid(context: Context, problems: Parameters<typeof refuse>[1]): numb
 async function show(context: Context, planned: PlannedStack, options: PlanOptions): Promise<void> {
   let { plan: made } = planned;
   if (options.out !== undefined) {
-    // Fingerprints in a saved plan need the state directory's key: it is made if there is none.
-    if (!planned.reading.state.hasKeys()) await makeKeys(context);
     made = await savePlan(context, planned, options.out);
   } else {
     made = { ...made, digest: sealedPlan(made, planned).digest };

@@ -7,6 +7,7 @@ import {
   type Receipt,
   type RegisterId,
   type RunId,
+  type RunKind,
   type RunStatus,
   registerId,
   type State,
@@ -35,12 +36,17 @@ export interface RunLine {
   readonly stack: string;
   /** Digest of its plan, so that the same saved plan is known again. */
   readonly plan: string;
+  /** The command that came last to it. */
+  readonly kind: RunKind;
   readonly status: RunStatus;
   readonly began: number;
   readonly ended: number;
   readonly exit: number;
   readonly changed: number;
   readonly left: number;
+  /** How many of its actions are a conflict, or failed. */
+  readonly conflicts: number;
+  readonly failed: number;
   /** Watched registers whose set by this run is counted. */
   readonly counted: readonly RegisterId[];
   /** Bytes of its journal when this was written: a longer journal has news. */
@@ -181,12 +187,19 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
   const counted = new Set<RegisterId>(ledger.runs.get(state.run)?.counted ?? []);
   let changed = 0;
   let left = 0;
+  let conflicts = 0;
+  let failed = 0;
   const held = new Map<RegisterId, Held>();
-  for (const step of plan.steady) hold(held, plan, step.register, step.settings, step.before, false);
+  for (const step of plan.steady) {
+    if (step.releases) release(ledger, plan.stack, registerId(step.register), step.releases);
+    hold(held, plan, step.register, step.settings, step.before, false);
+  }
   for (const change of plan.changes) {
     const id = registerId(change.register);
     const step = state.steps.get(change.n);
     const undone = step?.status === "undone";
+    if (step?.status === "conflict" || step?.status === "kept") conflicts += 1;
+    if (step?.status === "failed") failed += 1;
     if (step?.receipt) ledger.receipts.set(step.receipt.key, step.receipt.value);
     if (undone && step.forget !== undefined) ledger.receipts.delete(step.forget);
     if (step?.status === "done") {
@@ -195,10 +208,7 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
         ledger.sets.set(id, (ledger.sets.get(id) ?? 0) + 1);
         counted.add(id);
       }
-      if (change.releases) {
-        release(ledger, plan.stack, id, change.releases);
-        continue;
-      }
+      if (change.releases) release(ledger, plan.stack, id, change.releases);
       hold(held, plan, change.register, change.settings, step.before ?? change.before, true);
     } else if (undone) {
       dropNewIn(ledger, plan.stack, id, state.run);
@@ -211,12 +221,15 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     run: state.run,
     stack: state.stack,
     plan: state.plan,
+    kind: state.kind,
     status: state.status,
     began: state.began,
     ended: state.ended,
     exit: state.exit ?? 0,
     changed,
     left,
+    conflicts,
+    failed,
     counted: [...counted],
     size,
   });

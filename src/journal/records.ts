@@ -82,11 +82,12 @@ export interface Refold {
   readonly found: State;
   readonly after: State;
 }
-/** What the user said of an effect in doubt. */
+/** What the user said of an effect in doubt; where it happened, with its receipt. */
 export interface Answer {
   readonly t: "answer";
   readonly action: number;
   readonly happened: boolean;
+  readonly receipt?: { readonly key: string; readonly value: Receipt };
 }
 export interface End {
   readonly t: "end";

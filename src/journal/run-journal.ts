@@ -1,6 +1,6 @@
 import { Bug, type Clock, type Files, type RunId, SystemFault } from "../core/index.ts";
 import { fault, readWhole } from "../system/index.ts";
-import { syncDirectory } from "./durable.ts";
+import { syncDirectory, writeDurably } from "./durable.ts";
 import { firstChain, frame, type Parsed, parseJournal } from "./frame.ts";
 import { type JournalRecord, RECORD_TYPES, type RecordBody } from "./records.ts";
 
@@ -128,6 +128,15 @@ export class RunJournal {
 export function readJournal(files: Files, folder: string, run: RunId): Parsed | undefined {
   const bytes = readWhole(files, `${folder}/journal`);
   return bytes && parseJournal(bytes, run);
+}
+
+/** Copies a damaged journal beside itself, durable, so that what can be read of it stays when a new one takes its place. Gives the copy's path. */
+export function copyAside(files: Files, folder: string): string {
+  let count = 0;
+  while (files.lstat(`${folder}/journal.damaged-${count}`)) count += 1;
+  const path = `${folder}/journal.damaged-${count}`;
+  writeDurably(files, path, readWhole(files, `${folder}/journal`) ?? "");
+  return path;
 }
 
 function refuseUnknown(records: readonly JournalRecord[], path: string): void {

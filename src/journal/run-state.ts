@@ -1,4 +1,4 @@
-import { type ActionStatus, Bug, type Receipt, type RunId, type RunStatus, type State } from "../core/index.ts";
+import { type ActionStatus, Bug, type Receipt, type RunId, type RunKind, type RunStatus, type State } from "../core/index.ts";
 import { fromRanges, type JournalRecord } from "./records.ts";
 
 /**
@@ -7,7 +7,8 @@ import { fromRanges, type JournalRecord } from "./records.ts";
  *     pending ─ intent ─▶ intended ─ done ─▶ done ─ undo ─▶ undoing ─ clr ─▶ undone
  *        │                   │ fail ▶ failed     └ conflict ▶ kept
  *        │ done(already)     │ conflict ▶ conflict
- *        └───────▶ done      └ unknown ▶ unknown ─ answer ─▶ done | pending
+ *        └───────▶ done      │ answer ▶ done | pending
+ *                            └ unknown ▶ unknown ─ answer ─▶ done | pending
  *
  * failed and conflict start again from pending with the next intent. An undo may come from intended, failed and unknown
  * too: whether there is anything to undo is found by reading.
@@ -43,6 +44,8 @@ export interface RunState {
   exit: number | undefined;
   /** Whether undoing has begun. */
   back: boolean;
+  /** The command that came last to it. */
+  kind: RunKind;
 }
 
 const MAY: { readonly [event: string]: readonly StepStatus[] } = {
@@ -80,6 +83,7 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
     ended: begin.at,
     exit: undefined,
     back: false,
+    kind: "apply",
   };
   for (const record of records) take(state, record);
   return state;
@@ -93,10 +97,12 @@ export function take(state: RunState, record: JournalRecord): void {
     case "kept":
       return;
     case "resume":
+      state.kind = "resume";
       state.status = "interrupted";
       state.exit = undefined;
       return;
     case "revert":
+      state.kind = "revert";
       state.status = "interrupted";
       state.exit = undefined;
       state.back = true;
@@ -134,9 +140,12 @@ export function take(state: RunState, record: JournalRecord): void {
     case "unknown":
       move(state, record.action, "unknown", "unknown").message = record.why;
       return;
-    case "answer":
-      move(state, record.action, "answer", record.happened ? "done" : "pending");
+    case "answer": {
+      const step = move(state, record.action, "answer", record.happened ? "done" : "pending");
+      if (record.happened) step.outcome = "found";
+      if (record.receipt) step.receipt = record.receipt;
       return;
+    }
     case "conflict": {
       const step = state.steps.get(record.action) ?? { status: "pending" as StepStatus, attempt: 0 };
       step.status = record.phase === "forward" ? "conflict" : "kept";

@@ -1,9 +1,11 @@
 import { type Digest, isRunId, type Plan, type RunId, type System, SystemFault } from "../core/index.ts";
 import { fault, readWhole } from "../system/index.ts";
+import { readBase } from "./base.ts";
 import { Blobs } from "./blobs.ts";
 import { makeDirectories, syncDirectory, writeDurably } from "./durable.ts";
 import { type Keys, keysFrom } from "./keys.ts";
-import { type Ledger, readLedger, recordRun, writeLedger } from "./ledger.ts";
+import { Ledger, readLedger, recordRun, writeLedger } from "./ledger.ts";
+import { lockHolder } from "./lock-holder.ts";
 import { RunFolder } from "./run-folder.ts";
 import { readJournal } from "./run-journal.ts";
 import { runState } from "./run-state.ts";
@@ -76,10 +78,19 @@ export class StateDirectory {
 
   /**
    * The ledger with the news of all journals that are longer than it knows: a run that is under way or was killed.
-   * Damaged journals are left out and named in `damaged`.
+   * Without a ledger it is rebuilt. Runs whose journal or plan is damaged are left out and named in `damaged`.
    */
   ledger(damaged: string[] = []): Ledger {
-    const ledger = readLedger(this.system.files, `${this.path}/ledger`);
+    const path = `${this.path}/ledger`;
+    return this.system.files.lstat(path) ? this.replay(readLedger(this.system.files, path), damaged) : this.rebuiltLedger(damaged);
+  }
+
+  /** The ledger from what `gc` kept of the journals that are gone and from the journals that are there, whatever the ledger says. */
+  rebuiltLedger(damaged: string[] = []): Ledger {
+    return this.replay(readBase(this.system.files, this.path) ?? new Ledger(), damaged);
+  }
+
+  private replay(ledger: Ledger, damaged: string[]): Ledger {
     for (const run of this.runs()) {
       const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size;
       if (ledger.runs.get(run)?.size === size) continue;
@@ -90,7 +101,14 @@ export class StateDirectory {
         continue;
       }
       const state = runState(parsed.records);
-      if (state) recordRun(ledger, folder.plan(), state, parsed.length);
+      if (!state) continue;
+      try {
+        recordRun(ledger, folder.plan(), state, parsed.length);
+      } catch (thrown) {
+        // One run without its plan must not keep all others from going on.
+        if (!(thrown instanceof SystemFault)) throw thrown;
+        damaged.push(run);
+      }
     }
     return ledger;
   }
@@ -104,9 +122,10 @@ export class StateDirectory {
     return this.blobs.get(digest);
   }
 
-  /** Who holds the lock, for a message. */
+  /** Who holds the lock, for a message; empty where nobody does or the system does not tell. */
   holder(): string {
-    return readWhole(this.system.files, `${this.path}/lock`)?.toString("utf8").trim() ?? "";
+    const pid = lockHolder(this.system, `${this.path}/lock`);
+    return pid === undefined ? "" : `process ${pid}`;
   }
 }
 
@@ -172,15 +191,12 @@ export class LockedDirectory extends StateDirectory {
   }
 
   private begin(): void {
-    const { files, host, clock } = this.system;
+    const { files } = this.system;
     this.checkFormat();
     if (!files.lstat(`${this.path}/format`)) writeDurably(files, `${this.path}/format`, `${JSON.stringify({ format: FORMAT, min: 1 })}\n`);
     if (!this.hasKeys()) writeDurably(files, `${this.path}/keys`, this.system.chance.bytes(32));
     if (!files.lstat(`${this.path}/runs`)) makeDirectories(files, `${this.path}/runs`, 0o700);
     if (!files.lstat(`${this.path}/blobs`)) makeDirectories(files, `${this.path}/blobs`, 0o700);
-    // For the message of who has to wait; it decides nothing.
-    files.truncate(this.fd, 0);
-    files.writeAt(this.fd, Buffer.from(`process ${host.pid} since ${new Date(clock.now()).toISOString()}\n`), 0);
   }
 
   /** A new run's folder with its plan and contents, durable before anything names them. */

@@ -54,6 +54,8 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
   try {
     const stat = files.fstat(fd);
     if (stat.type !== "file") throw new SystemFault("not-a-file", `${path} is a ${stat.type}, not a file`);
+    // Files of /proc and /sys have no size and a content all the same.
+    if (stat.size === 0) return readToEnd(files, fd);
     const bytes = Buffer.allocUnsafe(stat.size);
     let length = 0;
     while (length < bytes.length) {
@@ -64,6 +66,16 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
     return bytes.subarray(0, length);
   } finally {
     files.close(fd);
+  }
+}
+
+function readToEnd(files: Files, fd: number): Buffer {
+  const parts: Buffer[] = [];
+  for (;;) {
+    const part = Buffer.allocUnsafe(1 << 16);
+    const count = files.read(fd, part, 0, part.length, null);
+    if (count === 0) return Buffer.concat(parts);
+    parts.push(part.subarray(0, count));
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Digest, type Plan, parseDuration, type RunEvent, type RunId, SystemFault } from "../core/index.ts";
 import type { Tools, Vault } from "../engine/index.ts";
-import { LockedDirectory, type StateDirectory } from "../journal/index.ts";
+import { LockedDirectory, StateDirectory } from "../journal/index.ts";
 import { goals, kinds } from "../registers/index.ts";
 import { type RunView, terminalView } from "../report/index.ts";
 import { type Context, EXIT, refuse, UsageError } from "./context.ts";
@@ -38,11 +38,8 @@ export async function locked(context: Context, options: LockOptions, body: (stat
 }
 
 function readHolder(context: Context): string {
-  const fd = context.system.files.openRead(`${context.stateDirectory}/lock`);
-  const buffer = Buffer.alloc(200);
-  const text = buffer.toString("utf8", 0, context.system.files.read(fd, buffer, 0, buffer.length, 0)).trim();
-  context.system.files.close(fd);
-  return text === "" ? "" : ` by ${text}`;
+  const holder = new StateDirectory(context.system, context.stateDirectory).holder();
+  return holder === "" ? "" : ` by ${holder}`;
 }
 
 /** What a mutating command works with, besides a plan. */

@@ -206,7 +206,7 @@ function walk(root: ASTNode): Walked {
           if (inside) visit(inside, new Set([...bound, first.args]), optional);
           return;
         }
-        
+        if (name === "matches") matches.push(receiver.end);
         if (receiver.op !== "id" || receiver.args !== "optional") visit(receiver, bound, optional);
         if (macros.has(name) && first?.op === "id") {
           const within = new Set([...bound, first.args]);

@@ -17,6 +17,8 @@ export interface Context {
   readonly stdinIsTTY: boolean;
   /** The version of setpoint. */
   readonly version: string;
+  /** The version of Node that runs it. */
+  readonly node?: string;
   readonly outStyle: Style;
   readonly errStyle: Style;
   readonly json: boolean;

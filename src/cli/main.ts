@@ -105,6 +105,7 @@ function contextOf(
     err: sink(process.stderr),
     stdinIsTTY: process.stdin.isTTY === true,
     version: VERSION,
+    node: process.versions.node,
     outStyle: styleOf(process.stdout, options.color, env),
     errStyle: styleOf(process.stderr, options.color, env),
     json: options.json === true,

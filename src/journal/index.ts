@@ -1,3 +1,4 @@
+export { readBase } from "./base.ts";
 export { Blobs } from "./blobs.ts";
 export { syncDirectory, writeDurably } from "./durable.ts";
 export { type Parsed, parseJournal } from "./frame.ts";

@@ -1,4 +1,4 @@
-import { checkFields, type Fields, fields, isObject, type Json, SystemFault } from "../core/index.ts";
+import { checkFields, type Fields, fields, isObject, type Json, type JsonObject, SystemFault } from "../core/index.ts";
 import { unknown, type Value } from "./expression/reference.ts";
 import { mayHoldExpression } from "./expression/scan.ts";
 import { fromText, type InputRule, type InputType, inputTypes, type Judged, judge, patternFault } from "./input-value.ts";
@@ -65,7 +65,8 @@ export interface ResolvedInputs {
   /** Of every declared input; `unknown` where there is no good value. */
   readonly values: { readonly [name: string]: Value };
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
-  readonly secretNames: ReadonlySet<string>;
+  /** The secret inputs, and where each is declared to come from: a resume asks there again. */
+  readonly secretSources: ReadonlyMap<string, JsonObject | undefined>;
   /** All that was given for secret inputs, also what was refused: none of it may stand in a message. */
   readonly hidden: readonly string[];
 }
@@ -91,8 +92,8 @@ export function resolveInputs(
     if (input.secret && value !== unknown) secrets.push(...texts(value).map((text) => ({ name: input.name, value: text })));
   }
   hidden.push(...secrets.map((secret) => secret.value));
-  const secretNames = new Set(inputs.filter((input) => input.secret).map((input) => input.name));
-  return { values: Object.freeze(values), secrets, secretNames, hidden };
+  const secretSources = new Map(inputs.filter((input) => input.secret).map((input) => [input.name, input.from as JsonObject | undefined]));
+  return { values: Object.freeze(values), secrets, secretSources, hidden };
 }
 
 function declaredInputs(section: Node | undefined, source: Source, reports: Reports, libraries: Libraries): readonly Input[] {

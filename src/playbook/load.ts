@@ -9,6 +9,7 @@ import {
   type Result,
   sha256,
 } from "../core/index.ts";
+import { shortTag } from "./address.ts";
 import { Evaluator, type Scope } from "./evaluator.ts";
 import { Expressions } from "./expression/expression.ts";
 import { follow, type Reference, unknown, type Value } from "./expression/reference.ts";
@@ -40,7 +41,7 @@ export interface Playbook {
   readonly stack: string;
   /** In listed order, names and for_each expanded, those whose `when` does not hold left out, the selection marked. */
   readonly resources: readonly Declared[];
-  /** The values of the inputs; a secret's is `{ "$secret": name }`. */
+  /** The values of the inputs; a secret's is `{ "$secret": name, from? }`, where it may be had again. */
   readonly inputs: JsonObject;
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
   /** The facts that expressions and templates read so far, by dotted path; null where there is none. */
@@ -156,7 +157,7 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     expandResource(node, { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) }),
   );
   checkDuplicates(all, source, reports);
-  checkSecretNames(all, inputs.secrets, source, reports);
+  checkSecretNames(all, inputs.secrets, given.types, source, reports);
   const directory = new Directory(all);
   const needs = checkNeeds(all, directory, source, reports);
   if (given.sources === undefined) checkReactions(all, directory, source, reports, (node) => addressTexts(node, evaluator, scope));
@@ -165,7 +166,7 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     reports,
     stack,
     resources: declaredOf(all, chosen, directory),
-    inputs: markSecrets(inputs.values, inputs.secretNames),
+    inputs: markSecrets(inputs.values, inputs.secretSources),
     secrets: inputs.secrets,
     factsUsed,
     hidden: inputs.hidden,
@@ -250,10 +251,19 @@ function resourceNodes(root: MapNode, source: Source, reports: Reports): readonl
   return [];
 }
 
-/** A secret in an address would stand in every plan. */
-function checkSecretNames(all: readonly Expanded[], secrets: Loaded["secrets"], source: Source, reports: Reports): void {
+/** A secret in an address would stand in every plan; of one that is cut a part would. */
+function checkSecretNames(
+  all: readonly Expanded[],
+  secrets: Loaded["secrets"],
+  types: ReadonlyMap<string, ResourceType>,
+  source: Source,
+  reports: Reports,
+): void {
+  if (secrets.length === 0) return;
   for (const one of all) {
-    const secret = secrets.find(({ value }) => value.length >= 4 && one.address?.includes(value));
+    const tag = (one.declared && types.get(one.type)?.tag?.(one.declared.spec)) ?? "";
+    const shown = tag !== "" && one.address?.endsWith(`#${shortTag(tag)}`) ? [one.address, tag] : [one.address ?? ""];
+    const secret = secrets.find(({ value }) => value.length >= 4 && shown.some((text) => text.includes(value)));
     if (secret !== undefined)
       reports.add(
         {
@@ -287,10 +297,12 @@ function declaredOf(all: readonly Expanded[], chosen: ReadonlySet<Expanded> | un
   });
 }
 
-function markSecrets(values: { readonly [name: string]: Value }, secret: ReadonlySet<string>): JsonObject {
+function markSecrets(values: { readonly [name: string]: Value }, secret: ReadonlyMap<string, JsonObject | undefined>): JsonObject {
   const marked: { [name: string]: Json } = {};
   for (const [name, value] of Object.entries(values)) {
-    if (value !== unknown) setOwn<Json>(marked, name, secret.has(name) ? { $secret: name } : value);
+    if (value === unknown) continue;
+    const from = secret.get(name);
+    setOwn<Json>(marked, name, secret.has(name) ? { $secret: name, ...(from && { from }) } : value);
   }
   return marked;
 }

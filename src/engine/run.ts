@@ -13,7 +13,7 @@ import {
   SystemFault,
 } from "../core/index.ts";
 import { isOpen, type RunFolder } from "../journal/index.ts";
-import { beginRun, hasNews, openRun } from "./begin.ts";
+import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { prepareGoals } from "./plan.ts";
@@ -50,6 +50,7 @@ function todoOf(plan: Plan): readonly Todo[] {
 export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunReport> {
   const plan = tools.vault.unseal(folder.plan());
   await prepareGoals(plan.settings, tools.goals);
+  hideSensitive(plan, tools);
   const work = openRun(tools, folder, plan);
   const { status } = work.run;
   if (status === "applied") return nothingToDo(work, "resume", "applied");

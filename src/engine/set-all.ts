@@ -147,6 +147,23 @@ class Pass {
 
   /** What each register is now; a step whose register cannot be read fails. */
   private async readNow(steps: readonly Todo[]): Promise<Map<number, State>> {
+    const found = await this.readStates(steps);
+    for (const step of steps) this.veil(step, found.get(step.n));
+    return found;
+  }
+
+  /** What stands where a hidden content stood or is to stand is hidden too: it may be an earlier or later secret. */
+  private veil(step: Todo, state: State | undefined): void {
+    const { kinds, vault, ledger } = this.work.tools;
+    const { contents } = kindOf(kinds, step.register.kind);
+    if (contents === undefined || state === undefined) return;
+    const { before, after } = this.work.endsOf(step);
+    const isHidden = (digest: Digest) => vault.isHidden(digest) || vault.holdsSecret(digest);
+    const veiled = ledger.sensitive.has(registerId(step.register)) || [before, after].some((end) => contents(end).some(isHidden));
+    for (const digest of contents(state)) if (veiled || isHidden(digest)) vault.hide(digest);
+  }
+
+  private async readStates(steps: readonly Todo[]): Promise<Map<number, State>> {
     const { work } = this;
     const found = new Map<number, State>();
     const registers = steps.map((step) => step.register);
@@ -317,6 +334,7 @@ class Pass {
       return false;
     }
     if (!fits(found, step.before) || step.after === undefined || !fits(after, step.after) || step.unknown) {
+      this.veil(step, after);
       this.keepContents(kind.contents?.(after) ?? []);
       work.append({ t: "refold", action: step.n, found, after });
     }

@@ -77,7 +77,13 @@ export class Vault {
   /** Whether a content holds a secret in one of its forms. */
   holdsSecret(digest: Digest): boolean {
     if (this.secrets.length === 0 || isKeyed(digest)) return false;
-    const bytes = this.contents.bytes(digest);
+    let bytes: Buffer;
+    try {
+      bytes = this.contents.bytes(digest);
+    } catch (thrown) {
+      if (thrown instanceof SystemFault && thrown.code === "content-moved") return false; // nowhere to be had, so nothing of it can be shown
+      throw thrown;
+    }
     return this.forms.some(({ text }) => bytes.includes(text));
   }
 
@@ -198,7 +204,7 @@ function formsOf({ name, value }: Secret): readonly Form[] {
   ];
   // Of a key in many lines each line tells something, and a diff or a log shows lines one by one.
   const lines = value.split(/\r?\n/);
-  if (lines.length > 1) lines.forEach((line, index) => forms.push([`line${index}`, line.trim()]));
+  if (lines.length > 1) forms.push(...lines.map((line, index): [string, string] => [`line${index}`, line.trim()]));
   const seen = new Set<string>();
   return forms.flatMap(([form, text]) => {
     if (text.length < (form?.startsWith("line") ? LINE_MINIMUM : SECRET_MINIMUM) || seen.has(text)) return [];

@@ -2,6 +2,7 @@ import { type Plan, type Problem, type RunReport, registerId } from "../../core/
 import {
   applyPlan,
   type FrozenPlan,
+  hideSensitive,
   irreversibleProblems,
   looksLikePlan,
   type Moved,
@@ -205,6 +206,7 @@ async function applySaved(context: Context, state: LockedDirectory, file: string
   }
   contentsOfPlan(plan, reading, state);
   await prepareGoals(plan.settings, goals);
+  hideSensitive(plan, { kinds, vault, ledger: reading.ledger });
   const view = viewFor(context, plan);
   const tools = toolsFor(context, state, reading, vault, view);
   const look = lookOf(reading.contents, vault);

@@ -127,6 +127,8 @@ function fault(thrown: unknown, code: string, summary: string): ExpressionFault 
 }
 
 function explained(said: string): string {
+  if (/Cannot index type 'undefined'/.test(said))
+    return "what may be absent has no keys: end it with .orValue(…) first, or go on with .?key";
   if (/'default\(/.test(said)) return `${said}; write x.?key.orValue(y) for a value that may be absent`;
   if (/no such overload: .*(int|double).*[-+*/].*(int|double)/.test(said) && /double/.test(said))
     return `${said}; whole and fractional numbers do not mix: convert with int(…) or double(…)`;

@@ -44,6 +44,18 @@ export async function expand(
   parts: ExpandParts,
 ): Promise<{ readonly expanded: Expanded; readonly problems: readonly Problem[] }> {
   const problems: Problem[] = [];
+  for (const one of declared) {
+    if (one.common.become === undefined) continue;
+    problems.push(
+      error(
+        "not-supported",
+        "a key that this version does not know to honour",
+        "`become` is not built yet: run setpoint as the account that may do it, or give a command its `user`",
+        one.place("become"),
+        one.address,
+      ),
+    );
+  }
   for (const one of declared) await parts.types.get(one.type)?.prepare?.(one.spec);
   const expansion = new Expansion(declared, parts, problems);
   const own = declared.map((_, index) => expansion.settingsOf(index));

@@ -12,6 +12,9 @@ function absolute(context: Context, file: string): string {
   return file.startsWith("/") ? file : `${context.system.host.cwd}/${file}`;
 }
 
+/** Contents that a plan replaces stand in it up to this size: they are there to be shown, in a review or when the plan is stale. */
+const SHOWN_LIMIT = 64 << 10;
+
 /** Writes a plan so that it can be applied without playbook and sources; gives it with its digest. */
 export async function savePlan(context: Context, planned: Pick<PlannedStack, "plan" | "vault" | "reading">, file: string): Promise<Plan> {
   const { plan, vault, reading } = planned;
@@ -33,6 +36,12 @@ export async function savePlan(context: Context, planned: Pick<PlannedStack, "pl
     const size = reading.contents.size(digest) ?? 0;
     if (size > CONTENT_LIMIT && path !== undefined) origins[digest] = path;
     else contents[digest] = reading.contents.bytes(digest).toString("base64");
+  }
+  for (const change of plan.changes) {
+    for (const digest of kinds.get(change.register.kind)?.contents?.(change.before) ?? []) {
+      if (vault.isHidden(digest) || (reading.contents.size(digest) ?? SHOWN_LIMIT) >= SHOWN_LIMIT) continue;
+      contents[digest] ??= reading.contents.bytes(digest).toString("base64");
+    }
   }
   const full: Plan = {
     ...plan,

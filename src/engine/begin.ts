@@ -1,5 +1,5 @@
 import { type Digest, isKeyed, type Plan, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
-import { aspectKey, type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
+import { type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { planText } from "./plan-file.ts";
 import { kindOf } from "./read.ts";
@@ -17,7 +17,7 @@ export function hasNews(plan: Plan, { ledger, vault }: Pick<Tools, "ledger" | "v
     declared.set(id, [...(declared.get(id) ?? []), ...aspects]);
   }
   // The ledger has no secret, so neither have its aspects (`line password=…`).
-  for (const [id, aspects] of declared) if (ledger.aspectsOf(plan.stack, id as never) !== aspectKey(vault.seal(aspects))) return true;
+  for (const [id, aspects] of declared) if (!ledger.owns(plan.stack, id as never, vault.seal(aspects))) return true;
   return false;
 }
 
@@ -52,12 +52,29 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
     look(change.before, kind, privately || declared === true ? true : declared, remembered);
     look(change.after, kind, privately || declared === true ? true : declared, remembered);
   }
+  hideOtherSides(plan, tools);
   for (const step of plan.steady)
     look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));
   for (const setting of plan.settings) {
     const { content } = setting.want;
     if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest)))
       vault.hide(content as Digest);
+  }
+}
+
+/** Where one side of a change is hidden so is the other, also where it is hidden because another register has the same content. */
+function hideOtherSides(plan: Plan, { kinds, vault }: Pick<Tools, "kinds" | "vault">): void {
+  const sides = plan.changes.map(({ register, before, after }) => {
+    const { contents } = kindOf(kinds, register.kind);
+    return contents === undefined ? [] : [...contents(before), ...contents(after)];
+  });
+  for (let more = true; more; ) {
+    more = false;
+    for (const digests of sides) {
+      if (digests.every((digest) => vault.isHidden(digest)) || !digests.some((digest) => vault.isHidden(digest))) continue;
+      for (const digest of digests) vault.hide(digest);
+      more = true;
+    }
   }
 }
 

@@ -64,6 +64,8 @@ interface Draft {
   readonly tentative: string | undefined;
   unknown: boolean;
   readonly pruned: OrphanChange[];
+  /** Its settings alone would change nothing. */
+  prunedOnly?: true;
 }
 
 /** A plan, still without its digest, and what stands against it. */
@@ -352,6 +354,7 @@ class Drafting {
       this.open.set(id, draft);
       this.drafts.push(draft);
     }
+    if (draft.pruned.length === 0 && matches(draft.before, draft.after, this.parts.fingerprint)) draft.prunedOnly = true;
     this.folded.set(id, after);
     draft.after = after;
     draft.pruned.push(change);
@@ -629,7 +632,7 @@ function mannerOf(draft: Draft, settings: readonly PlannedSetting[]): Manner | u
 }
 
 function reasonOf(draft: Draft, settings: readonly PlannedSetting[], parts: PlanParts, fold: FoldParts): Reason {
-  if (draft.settings.length === 0) return "prune";
+  if (draft.prunedOnly) return "prune";
   if (draft.before.is === "watching") return "debt";
   const owned = parts.ledger.ownedBy(parts.stack, draft.id);
   if (owned.length === 0) return "intent";

@@ -255,7 +255,10 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
     const own = work.run.steps.get(step.n);
     return own?.acted === true && own.status !== "undone" && own.status !== "pending" && !debts.has(step.n);
   });
-  const todo = acted.filter((step) => work.run.steps.get(step.n)?.status !== "kept" || options.force.has(registerId(step.register)));
+  const todo = acted.flatMap((step): readonly Todo[] => {
+    if (options.force.has(registerId(step.register))) return [{ ...step, forced: true }];
+    return work.run.steps.get(step.n)?.status === "kept" ? [] : [step];
+  });
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "revert", total: todo.length });
   const outcome = await setAll(work, todo, "back");
   if (outcome.fatal) return afterFatal(work, outcome.fatal, kind);

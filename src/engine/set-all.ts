@@ -24,7 +24,11 @@ import { kindOf, readAll } from "./read.ts";
 import { registersRead, type Work } from "./work.ts";
 
 /** A step to be set: a change, or a tentative one that was in sync when the plan was made. */
-export type Todo = Step & Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown">>;
+export type Todo = Step &
+  Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown">> & {
+    /** What somebody made of it since is given up, once it is saved: only on the way back, and only by name. */
+    readonly forced?: true;
+  };
 
 export type Direction = "forward" | "back";
 
@@ -207,7 +211,8 @@ class Pass {
     if (!restores && fits(to)) return "settled";
     const untouched = restores || fits(from);
     const torn = !untouched && this.isInDoubt(status) && kind.torn?.(found, ends.before, ends.after, step.manner ?? {}) === true;
-    if (!untouched && !torn) {
+    const forced = !untouched && !torn && step.forced === true;
+    if (!untouched && !torn && !forced) {
       work.append({ t: "conflict", action: step.n, found, phase: direction });
       this.bad.add(step.n);
       this.end(step, "conflict", {
@@ -220,13 +225,18 @@ class Pass {
       if (direction === "forward") this.stopUnlessAllowed(step);
       return undefined;
     }
-    const operations = kind.transition(step.register, torn ? found : restores ? from : { ...from, ...found }, to, step.manner ?? {});
+    const operations = kind.transition(
+      step.register,
+      torn || forced ? found : restores ? from : { ...from, ...found },
+      to,
+      step.manner ?? {},
+    );
     if (operations.length === 0) {
       if (direction === "back") this.skip(step);
       return direction === "back" ? undefined : "settled";
     }
     const own = work.run.steps.get(step.n);
-    const asPlanned = !torn && own?.before === undefined && own?.after === undefined && !kind.opaque;
+    const asPlanned = !torn && !forced && own?.before === undefined && own?.after === undefined && !kind.opaque;
     return { step, found, to, asPlanned, operations, prepared: [] };
   }
 

@@ -136,6 +136,14 @@ export class Ledger {
     return this.owned.get(stack)?.get(id)?.aspects;
   }
 
+  /** Whether a stack owns all these aspects of a register; more of it may be owned that is declared no longer. */
+  owns(stack: string, id: RegisterId, aspects: readonly string[]): boolean {
+    const known = this.aspectsOf(stack, id);
+    if (known === undefined || known === aspectKey(aspects)) return known !== undefined;
+    const all = new Set(known.split(","));
+    return aspects.every((aspect) => all.has(encodeAspect(aspect)));
+  }
+
   ownedBy(stack: string, id: RegisterId): readonly Owned[] {
     const line = this.owned.get(stack)?.get(id);
     return line ? (JSON.parse(line.json) as Owned[]) : [];
@@ -255,9 +263,9 @@ function hold(
 function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
   const declared = held.settings.filter((setting) => setting.implied !== true);
   if (declared.length === 0) return;
-  const key = aspectKey(declared.flatMap((setting) => setting.aspects));
+  const aspects = declared.flatMap((setting) => setting.aspects);
   // In sync and known: nothing to say, and no JSON to make.
-  if (!held.changed && ledger.aspectsOf(plan.stack, held.id) === key) return;
+  if (!held.changed && ledger.owns(plan.stack, held.id, aspects)) return;
   const before = ledger.ownedBy(plan.stack, held.id);
   const owned = declared
     .filter((setting) => setting.aspects.length > 0)
@@ -273,7 +281,9 @@ function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
         run: earlier?.run ?? run,
       };
     });
-  ledger.setOwned(plan.stack, held.id, owned);
+  // What is declared no longer is owned until a prune lets go of it.
+  const orphaned = before.filter((one) => !one.aspects.some((aspect) => aspects.includes(aspect)));
+  ledger.setOwned(plan.stack, held.id, [...owned, ...orphaned]);
 }
 
 function release(ledger: Ledger, stack: string, id: RegisterId, aspects: readonly string[]): void {

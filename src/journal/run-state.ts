@@ -52,7 +52,7 @@ const MAY: { readonly [event: string]: readonly StepStatus[] } = {
   // A debt that a revert makes due again is discharged after it was done or undone.
   intent: ["pending", "failed", "conflict", "intended", "unknown", "done", "undone"],
   done: ["pending", "intended", "failed", "conflict", "unknown"],
-  fail: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done"],
+  fail: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done", "kept"],
   unknown: ["pending", "intended", "unknown"],
   undo: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
   clr: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict", "pending"],

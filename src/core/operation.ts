@@ -36,7 +36,7 @@ export type Operation =
   | ({ readonly do: "setAttributes"; readonly path: string; readonly is: "file" | "directory" } & Attributes)
   | { readonly do: "remove"; readonly path: string; readonly is: "file" | "directory" | "symlink" }
   | ({ readonly do: "makeDirectory"; readonly path: string } & Attributes)
-  | { readonly do: "makeLink"; readonly path: string; readonly to: string; readonly over: Standing }
+  | ({ readonly do: "makeLink"; readonly path: string; readonly to: string; readonly over: Standing } & Pick<Attributes, "owner" | "group">)
   | { readonly do: "makeHardLink"; readonly path: string; readonly to: string; readonly over: Standing }
   | { readonly do: "sync"; readonly path: string; readonly is: "file" | "directory" | "symlink" | "absent" }
   | ({ readonly do: "run" } & Command)

@@ -16,7 +16,7 @@ export type PathSight =
   | { readonly is: "absent" }
   | FileSight
   | { readonly is: "directory"; readonly mode: number; readonly owner: string; readonly group: string }
-  | { readonly is: "symlink"; readonly to: string }
+  | { readonly is: "symlink"; readonly to: string; readonly owner?: string; readonly group?: string }
   | { readonly is: "other"; readonly what: "fifo" | "socket" | "block device" | "character device" };
 
 export interface FileSight {

@@ -60,6 +60,8 @@ export interface Files {
   symlink(to: string, path: string): void;
   chmod(fd: number, mode: number): void;
   chown(fd: number, uid: number, gid: number): void;
+  /** lchown: of a symlink itself, which no descriptor can stand for. */
+  chownLink(path: string, uid: number, gid: number): void;
   /** fsync; never retried (W5). */
   sync(fd: number): void;
   syncData(fd: number): void;

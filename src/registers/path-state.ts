@@ -6,7 +6,7 @@ import type { Digest } from "../core/index.ts";
  * | field | in a reading | in a desired state |
  * | --- | --- | --- |
  * | mode | four octal digits | always, where the thing is made |
- * | owner, group | by name, by number where the system knows none | where declared, or kept from what stands there |
+ * | owner, group | by name, by number where the system knows none | where declared, or kept from what stands there; of a symlink never |
  * | links | the number of names, where it is more than one | never set, only kept |
  * | hardLinkOf | only of a register whose `about` says so: that path, or `none` | that path |
  * | xattrs | never; `enrich` adds it to a `before` that would else lose it | never |
@@ -35,7 +35,7 @@ export type DirectoryState = {
   readonly xattrs?: Xattrs;
 };
 
-export type SymlinkState = { readonly is: "symlink"; readonly to: string };
+export type SymlinkState = { readonly is: "symlink"; readonly to: string; readonly owner?: string; readonly group?: string };
 
 /** A fifo, socket or device: never touched. */
 export type OtherState = { readonly is: "other"; readonly what: string };

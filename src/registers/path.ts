@@ -93,7 +93,7 @@ function operationsOf(key: string, from: PathState, to: PathState, manner: Manne
       return [...removed(key, from), { do: "makeDirectory", path: key, ...attributesOf(to) }];
     case "symlink":
       if (from.is === "symlink" && from.to === to.to) return [];
-      return [...removedDirectory(key, from), { do: "makeLink", path: key, to: to.to, over: standing(from) }];
+      return [...removedDirectory(key, from), { do: "makeLink", path: key, to: to.to, over: standing(from), ...ownersOf(to) }];
     case "file":
       return [...removedDirectory(key, from), ...fileOperations(key, from, to, manner)];
     default:
@@ -155,6 +155,10 @@ function attributesOf({ mode, owner, group, xattrs }: Attributed): Attributes {
     ...(group !== undefined && { group }),
     ...(xattrs !== undefined && { xattrs }),
   };
+}
+
+function ownersOf({ owner, group }: Attributed): Pick<Attributes, "owner" | "group"> {
+  return attributesOf({ ...(owner !== undefined && { owner }), ...(group !== undefined && { group }) });
 }
 
 /** The attributes that `to` names and `from` has otherwise. No reading has xattrs, so they alone are no difference. */

@@ -199,13 +199,7 @@ export class CommitGroup {
     const prepared: Prepared = {
       commit: () => {
         if (operation.over === "absent") {
-          try {
-            files.link(name, target);
-          } catch (thrown) {
-            if (errnoOf(thrown) === "EEXIST")
-              throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
-            throw fault(thrown, `creating ${path}`);
-          }
+          this.linkInto(name, target, path);
           files.unlink(name);
         } else {
           this.stillThere(path, target, last);
@@ -255,6 +249,16 @@ export class CommitGroup {
     if (last === undefined) return;
     const now = this.parts.system.files.lstat(target);
     if (now === undefined || !sameStat(now, last)) throw new SystemFault("moved", `${path} was changed by somebody else just now`);
+  }
+
+  /** Gives a temp its place where nothing stands: a rename would take the place of what somebody made just now. */
+  private linkInto(name: string, target: string, path: string): void {
+    try {
+      this.parts.system.files.link(name, target);
+    } catch (thrown) {
+      if (errnoOf(thrown) === "EEXIST") throw new SystemFault("moved", `${path}: something stands there now that was not there before`);
+      throw fault(thrown, `creating ${path}`);
+    }
   }
 
   private rename(from: string, to: string, path: string): void {
@@ -397,20 +401,38 @@ export class CommitGroup {
 
   private makeLink(operation: Operation & { do: "makeLink" }, context: ActionContext): Prepared {
     const { files } = this.parts.system;
-    return this.placed(operation.path, operation.over, context, (name) => files.symlink(operation.to, name));
+    const { host } = this.parts.system;
+    const uid = operation.owner === undefined ? host.uid : this.parts.accounts.uid(operation.owner);
+    const gid = operation.group === undefined ? host.gid : this.parts.accounts.gid(operation.group);
+    const given = uid !== host.uid || gid !== host.gid;
+    return this.placed(operation.path, operation.over, context, given, (name) => {
+      files.symlink(operation.to, name);
+      if (given) files.chownLink(name, uid, gid);
+    });
   }
 
   private makeHardLink(operation: Operation & { do: "makeHardLink" }, context: ActionContext): Prepared {
     const { files } = this.parts.system;
-    return this.placed(operation.path, operation.over, context, (name) => files.link(this.parts.directories.leaf(operation.to), name));
+    return this.placed(operation.path, operation.over, context, false, (name) =>
+      files.link(this.parts.directories.leaf(operation.to), name),
+    );
   }
 
-  /** Something that is made in one call: in its place where nothing stands there, else under a temp name and renamed. */
-  private placed(path: string, over: "absent" | "file" | "symlink", context: ActionContext, make: (name: string) => void): Prepared {
+  /**
+   * Something that is made in one call: in its place where nothing stands there, else under a temp name and renamed. What takes
+   * `several` calls to make gets its place by a link, so that it is never seen half made.
+   */
+  private placed(
+    path: string,
+    over: "absent" | "file" | "symlink",
+    context: ActionContext,
+    several: boolean,
+    make: (name: string) => void,
+  ): Prepared {
     const { files } = this.parts.system;
     const target = this.parts.directories.leaf(path);
     const last = this.keepStanding(path, context);
-    if (over === "absent") {
+    if (over === "absent" && !several) {
       return {
         commit: () => {
           try {
@@ -433,12 +455,14 @@ export class CommitGroup {
       abandon();
       make(name);
     } catch (thrown) {
+      abandon();
       throw fault(thrown, `creating ${path}`);
     }
     return {
       commit: () => {
         if (over === "file") this.stillThere(path, target, last);
-        this.rename(name, target, path);
+        if (over === "absent") this.linkInto(name, target, path);
+        else this.rename(name, target, path);
         // A rename between two names of one file does nothing and leaves the temp.
         abandon();
         this.touch(path);

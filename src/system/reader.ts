@@ -153,7 +153,12 @@ export class SystemReader implements Reader {
       case "directory":
         return { is: "directory", mode: stat.mode, owner: this.accounts.user(stat.uid), group: this.accounts.group(stat.gid) };
       case "symlink":
-        return { is: "symlink", to: this.system.files.readLink(path) };
+        return {
+          is: "symlink",
+          to: this.system.files.readLink(path),
+          owner: this.accounts.user(stat.uid),
+          group: this.accounts.group(stat.gid),
+        };
       case "file":
         throw new SystemFault("EACCES", `reading ${path}: permission denied`);
       default:

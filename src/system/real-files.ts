@@ -102,6 +102,7 @@ export const realFiles: Files = {
   symlink: (to, path) => fs.symlinkSync(toNative(to), toNative(path)),
   chmod: (fd, mode) => fs.fchmodSync(fd, mode),
   chown: (fd, uid, gid) => fs.fchownSync(fd, uid, gid),
+  chownLink: (path, uid, gid) => fs.lchownSync(toNative(path), uid, gid),
   sync: (fd) => fs.fsyncSync(fd),
   syncData: (fd) => fs.fdatasyncSync(fd),
   async syncAll(fds) {

@@ -24,6 +24,7 @@ const MUTATING: ReadonlySet<keyof Files> = new Set<keyof Files>([
   "symlink",
   "chmod",
   "chown",
+  "chownLink",
   "sync",
   "syncData",
   "syncAll",

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec du -sh "$(dirname "$0")"

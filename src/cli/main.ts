@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { Bug, SystemFault } from "../core/index.ts";
-import { plainStyle, type Style } from "../report/index.ts";
+import { loadPainter, plainStyle, type Style } from "../report/index.ts";
 import { realSystem } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
@@ -46,6 +46,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       .action(async (...given: unknown[]) => {
         const options = command.opts<{ json?: boolean; stateDir?: string; color: string }>();
         const context = contextOf(system, options);
+        await loadPainter(context.outStyle.colour);
+        await loadPainter(context.errStyle.colour);
         exit = await guarded(context, () => module.run(context, given.slice(0, -2).flat() as (string | undefined)[], command.opts()));
       });
   }

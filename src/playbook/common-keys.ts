@@ -1,5 +1,4 @@
-import { type CommonKeys, checkFields, type Fields, fields, type Issue, type Json, type JsonObject } from "../core/index.ts";
-import { parseDuration } from "../core/size.ts";
+import { type CommonKeys, checkFields, type Fields, fields, type Issue, type Json, type JsonObject, parseDuration } from "../core/index.ts";
 
 const duration = (about: string): fields.MustField<number> =>
   fields.field(about, { anyOf: [{ type: "string", pattern: "^[0-9]" }, { const: 0 }] }, (value) => {

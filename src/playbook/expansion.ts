@@ -12,8 +12,8 @@ import {
 import { addressOf } from "./address.ts";
 import { commonFields, commonKeyNames, commonKeys } from "./common-keys.ts";
 import type { Evaluator, Scope } from "./evaluator.ts";
+import type { ExpandContext, Expanded } from "./expanded.ts";
 import { unknown, type Value } from "./expression/reference.ts";
-import type { ExpandContext, Expanded } from "./resources.ts";
 import { type Entry, entryOf, kindOf, type MapNode, type Node, offsetAt, setOwn } from "./tree.ts";
 import { holds, type Report, type Turn, turnsOf, withLet, withTurn } from "./turns.ts";
 

@@ -1,6 +1,7 @@
 import { checkFields, type Fields, fields, isObject, type Json, type JsonObject, SystemFault } from "../core/index.ts";
 import { unknown, type Value } from "./expression/reference.ts";
 import { mayHoldExpression } from "./expression/scan.ts";
+import type { InputSources } from "./input-sources.ts";
 import { fromText, type InputRule, type InputType, inputTypes, type Judged, judge, patternFault } from "./input-value.ts";
 import type { Libraries } from "./libraries.ts";
 import { dirname, joinPath } from "./paths.ts";
@@ -47,18 +48,6 @@ interface Input extends InputRule {
   readonly entry: Entry;
   /** Its declaration is wrong, so that no value can be judged. */
   readonly wrong?: true;
-}
-
-/** Where values come from; see PlaybookSources. */
-export interface InputSources {
-  readonly variables: {
-    readonly files: readonly { readonly file: string; readonly text: string }[];
-    readonly environment: { readonly [input: string]: string };
-    readonly given: readonly { readonly name: string; readonly value: string }[];
-  };
-  env(name: string): string | undefined;
-  file(path: string): string | undefined;
-  command(argv: readonly string[]): string;
 }
 
 export interface ResolvedInputs {

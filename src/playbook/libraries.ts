@@ -1,4 +1,4 @@
-import type { CelEngine } from "./expression/cel.ts";
+import type { CelEngine } from "./expression/engine.ts";
 
 /** What is only loaded when a text needs it, as loading costs more than most playbooks take. */
 export interface Libraries {

@@ -1,6 +1,6 @@
 import { nearest } from "../core/index.ts";
 import { addressMatcher, isGlob } from "./address.ts";
-import type { Expanded } from "./resources.ts";
+import type { Expanded } from "./expanded.ts";
 import type { Reports, Source } from "./source.ts";
 import { entryOf, type Node } from "./tree.ts";
 

@@ -1,6 +1,6 @@
 import { nearest } from "../core/index.ts";
+import type { Expanded } from "./expanded.ts";
 import type { Directory } from "./needs.ts";
-import type { Expanded } from "./resources.ts";
 import type { Reports } from "./source.ts";
 
 /** What --only, --exclude, --tags and --skip-tags say. */

@@ -1,5 +1,5 @@
 import { nearest } from "../core/index.ts";
-import type { InputSources } from "./inputs.ts";
+import type { InputSources } from "./input-sources.ts";
 import type { Libraries } from "./libraries.ts";
 import { parseTree } from "./parse.ts";
 import { type Reports, Source } from "./source.ts";

@@ -1,4 +1,3 @@
-import type { ChalkInstance } from "chalk";
 import { type Change, type Plan, registerId } from "../core/index.ts";
 import { contentChange, isSensitive, needsDiffer } from "./content-change.ts";
 import { fieldChanges } from "./field-changes.ts";
@@ -16,7 +15,7 @@ import {
   tentativeText,
 } from "./plan-facts.ts";
 import { safeContent, safeLine, withoutCommands } from "./safe.ts";
-import { type Glyphs, glyphsOf, type Look, paintAction, painterOf, type Style } from "./style.ts";
+import { type Glyphs, glyphsOf, type Look, type Painter, paintAction, painterOf, type Style } from "./style.ts";
 import { count, lineText, number } from "./words.ts";
 
 /** Lines of a diff before it is folded. */
@@ -32,7 +31,7 @@ const shownOrphans = 20;
 interface Sheet {
   readonly style: Style;
   readonly look: Look;
-  readonly paint: ChalkInstance;
+  readonly paint: Painter;
   readonly glyphs: Glyphs;
   readonly differ: Differ | undefined;
   readonly lines: string[];
@@ -107,7 +106,7 @@ function showChange(sheet: Sheet, change: Change, { name, place, by = [], indent
 }
 
 /** What must be known of a change besides its diff. `exact` is what one expects and is not said. */
-function notesOf(change: Change, paint: ChalkInstance): string[] {
+function notesOf(change: Change, paint: Painter): string[] {
   const notes: string[] = [];
   if (change.label === "irreversible") notes.push(paint.bold.red("IRREVERSIBLE"));
   if (change.label === "compensated") notes.push(paint.yellow("compensated"));
@@ -152,12 +151,12 @@ function attributeLines({ paint, glyphs, style, look }: Sheet, change: Change): 
 }
 
 /** Lines of a diff, safe and coloured. Also used by itself to show what moved. */
-export function diffText(lines: readonly DiffLine[], paint: ChalkInstance, glyphs: Glyphs): string[] {
+export function diffText(lines: readonly DiffLine[], paint: Painter, glyphs: Glyphs): string[] {
   const tab = differsInTabs(lines) ? glyphs.tab : " ";
   return lines.map((line) => diffLineText(line, tab, paint));
 }
 
-function diffLineText({ is, text }: DiffLine, tab: string, paint: ChalkInstance): string {
+function diffLineText({ is, text }: DiffLine, tab: string, paint: Painter): string {
   switch (is) {
     case "hunk":
       return paint.cyan(text);

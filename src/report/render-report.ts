@@ -1,9 +1,8 @@
-import type { ChalkInstance } from "chalk";
 import type { Action, ActionResult, ActionStatus, RunReport, State } from "../core/index.ts";
 import { differingFields, stateText } from "./field-changes.ts";
 import { renderProblems } from "./render-problems.ts";
 import { safeLine, safeText, withoutCommands } from "./safe.ts";
-import { type Glyphs, glyphsOf, paintAction, painterOf, type Style } from "./style.ts";
+import { type Glyphs, glyphsOf, type Painter, paintAction, painterOf, type Style } from "./style.ts";
 import { table } from "./table.ts";
 import { count, listed, number } from "./words.ts";
 
@@ -38,7 +37,7 @@ const leftovers: readonly (readonly [ActionStatus, (amount: number) => string])[
   ["pending", (amount) => `${number(amount)} not begun:`],
 ];
 
-function headline({ kind, status, summary }: RunReport, paint: ChalkInstance): string {
+function headline({ kind, status, summary }: RunReport, paint: Painter): string {
   if (status === "in-sync") return paint.green("Nothing to do: everything is in sync.");
   const done = status === "applied" || status === "reverted";
   const counts = listed(
@@ -65,7 +64,7 @@ function headline({ kind, status, summary }: RunReport, paint: ChalkInstance): s
   return `${tint.bold(`${word}${kind === "resume" && done ? " (resumed)" : ""}:`)} ${counts}.`;
 }
 
-function conflictLines({ register, detail, before, after, found }: ActionResult, paint: ChalkInstance): string[] {
+function conflictLines({ register, detail, before, after, found }: ActionResult, paint: Painter): string[] {
   const ends: readonly (readonly [string, State | undefined])[] = [
     ["before", before],
     ["after", after],
@@ -114,7 +113,7 @@ export function actionOfResult({ before, after }: ActionResult): Action {
 /** One finished action in one line; undefined where there is nothing to tell (it already was so, or has not begun). */
 export function resultLine(
   result: ActionResult,
-  paint: ChalkInstance,
+  paint: Painter,
   glyphs: Glyphs,
   action: Action = actionOfResult(result),
 ): string | undefined {

@@ -1,4 +1,4 @@
-import { Chalk, type ChalkInstance } from "chalk";
+import type { ChalkInstance } from "chalk";
 import type { Action, Contents } from "../core/index.ts";
 
 /** How text is to look. Judged by the caller, once for each stream. */
@@ -58,19 +58,29 @@ export function glyphsOf(style: Pick<Style, "unicode">): Glyphs {
   return style.unicode ? unicodeGlyphs : asciiGlyphs;
 }
 
-const painters = new Map<number, ChalkInstance>();
+/** The ways of writing that are used; chalk has them, and text without colour needs no library. */
+export type Painter = Pick<ChalkInstance, "blue" | "bold" | "cyan" | "dim" | "green" | "magenta" | "red" | "yellow">;
 
-/** A chalk of the style's own level, whatever the process's streams are. */
-export function painterOf(style: Pick<Style, "colour">): ChalkInstance {
-  const known = painters.get(style.colour);
-  if (known) return known;
-  const made = new Chalk({ level: style.colour });
-  painters.set(style.colour, made);
-  return made;
+const painters = new Map<number, Painter>();
+
+/** Loads what `painterOf` paints with at a level above 0; to be awaited once before anything is painted. */
+export async function loadPainter(colour: Style["colour"]): Promise<void> {
+  if (colour === 0 || painters.has(colour)) return;
+  const { Chalk } = await import("chalk");
+  painters.set(colour, new Chalk({ level: colour }));
+}
+
+const plainText = (text: unknown): string => String(text);
+// A chalk can be called on and on (`dim.red`); without colour every step is the same.
+const plainPainter = new Proxy(plainText, { get: () => plainPainter }) as unknown as Painter;
+
+/** A painter of the style's own level, whatever the process's streams are: plain where `loadPainter` was not awaited. */
+export function painterOf(style: Pick<Style, "colour">): Painter {
+  return painters.get(style.colour) ?? plainPainter;
 }
 
 /** The colour of an action, as a function on text that is already safe. */
-export function paintAction(paint: ChalkInstance, action: Action, text: string): string {
+export function paintAction(paint: Painter, action: Action, text: string): string {
   switch (action) {
     case "create":
       return paint.green(text);

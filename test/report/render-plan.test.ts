@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Address } from "../../src/core/index.ts";
-import { renderPlan } from "../../src/report/index.ts";
+import { loadPainter, renderPlan } from "../../src/report/index.ts";
 import { absent, change, file, look, memory, nowhere, plain, plan, richPlan } from "./builders.ts";
 import { expectGolden } from "./golden.ts";
 
@@ -17,6 +17,7 @@ describe("a plan for people", () => {
 
   test("in colour is the same text, with nothing but colours in between", async () => {
     const rich = richPlan();
+    await loadPainter(1);
     const coloured = await renderPlan(rich.plan, rich.look, { ...plain, colour: 1 });
     expect(coloured).toContain("\x1b[32m+hello\x1b[39m");
     expect(coloured.replaceAll(/\x1b\[\d+m/g, "")).toBe(await renderPlan(rich.plan, rich.look, plain));

@@ -1,13 +1,8 @@
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import { type CelValue, expressionFunctions, fromCel, type Helpers, toCel } from "../functions.ts";
 import { type Libraries, need } from "../libraries.ts";
+import type { CelEngine } from "./engine.ts";
 import { type Expression, ExpressionFault, follow, type Reference, unknown, type Value, type Values } from "./reference.ts";
-
-/** Compiles what is more than a simple expression. */
-export interface CelEngine {
-  /** Throws ExpressionFault where the text is no expression, NotLoaded where a function in it needs more. */
-  compile(text: string): Expression;
-}
 
 /** Same length as `matches`, so that offsets stay: CEL's own one backtracks and can take minutes. */
 const linearMatches = "matchez";

@@ -16,7 +16,7 @@ import { Expressions } from "./expression/expression.ts";
 import { follow, type Reference, unknown, type Value } from "./expression/reference.ts";
 import type { InputSources } from "./input-sources.ts";
 import { resolveInputs } from "./inputs.ts";
-import { type Libraries, withLibraries } from "./libraries.ts";
+import type { Libraries } from "./libraries.ts";
 import type { LiquidEngine } from "./liquid.ts";
 import { checkDuplicates, checkNeeds, checkReactions, Directory } from "./needs.ts";
 import { parseTree } from "./parse.ts";
@@ -28,6 +28,7 @@ import { Reports, Source } from "./source.ts";
 import { renderTemplate } from "./template.ts";
 import { entryOf, kindOf, type MapNode, type Node, setOwn } from "./tree.ts";
 import { evaluateVars } from "./vars.ts";
+import { withLibraries } from "./with-libraries.ts";
 
 /** All that a playbook is made of besides its text; see the face for each. */
 export interface PlaybookSources extends InputSources {

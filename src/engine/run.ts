@@ -89,7 +89,7 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
       ? signal === "SIGINT"
         ? 130
         : 143
-      : acted || bad.some((result) => result.status !== "failed" && result.status !== "blocked")
+      : acted || bad.some((result) => result.status === "conflict" || result.status === "unknown")
         ? 6
         : 1;
   } else {

@@ -73,11 +73,12 @@ export function radiusText(radius: BlastRadius): string | undefined {
 /** Why a change is only tentative: `may run (after package:nginx)`, `known after package:nginx`; undefined where it is not. Raw. */
 export function tentativeText(change: Change): string | undefined {
   if (change.tentative === undefined && change.unknown !== true) return undefined;
-  const why = (change.tentative ?? "").replace(/^(?:known )?after /, "");
-  const after = why !== change.tentative;
-  if (change.unknown) return why === "" ? "not known yet" : `known after ${why}`;
+  const given = change.tentative ?? "";
+  const why = given.replace(/^(?:known )?after /, "");
+  const after = why !== given;
+  if (change.unknown) return why === "" ? "not known yet" : after ? `known after ${why}` : why;
   const may = change.action === "run" ? "may run" : "may change";
-  return why === "" ? may : `${may} (${after ? "after " : ""}${why})`;
+  return why === "" || why === may ? may : `${may} (${after ? "after " : ""}${why})`;
 }
 
 /** Why a change is due, where that is not simply what the playbook says. */

@@ -144,8 +144,17 @@ export class Story {
     return readFileSync(this.at(name), "utf8");
   }
 
+  readBook(name: string): string {
+    return readFileSync(join(this.book, name), "utf8");
+  }
+
   bytes(name: string): Buffer {
     return readFileSync(this.at(name));
+  }
+
+  /** The bytes of a file anywhere. */
+  bytesOf(path: string): Buffer {
+    return readFileSync(path);
   }
 
   mode(name: string): string {

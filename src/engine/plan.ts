@@ -331,7 +331,7 @@ class Drafting {
       before: state,
       after: state,
       segment,
-      tentative: behind !== undefined ? `known after ${behind}` : guarded ? "may run" : undefined,
+      tentative: behind !== undefined ? `known after ${behind}` : guarded ? "its guard is asked again first" : undefined,
       unknown: false,
       pruned: [],
     };

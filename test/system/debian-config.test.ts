@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { parse } from "yaml";
@@ -115,12 +115,15 @@ describe("a playbook over real Debian configuration files", () => {
 
   onMachine("plans the same under a relative root, and touches nothing", tools, (place) => {
     const root = lived(place);
-    const before = treeOf(root);
+    // Fingerprints of sensitive contents are the same once there is a key for them.
+    const empty = place.playbook("  - file: unmanaged\n    state: absent\n");
+    expect(place.apply(empty).code).toBe(0);
+    const [before, state] = [treeOf(root), treeOf(place.state)];
     const [one, other] = [place.setpoint(["plan", BOOK, "--root", root]), place.setpoint(["plan", BOOK, "--root", "copy"])];
     expect(one.code).toBe(2);
     expect(other.json).toEqual(one.json);
     expect(differences(before, treeOf(root), () => true)).toEqual([]);
-    expect(existsSync(place.state)).toBe(false);
+    expect(differences(state, treeOf(place.state), () => true)).toEqual([]);
   });
 
   onMachine("runs for somebody who is not root, on a copy of their own", [...tools, "setpriv"], (place) => {

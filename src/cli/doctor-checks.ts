@@ -1,7 +1,6 @@
 import { formatBytes, isRunId, type RunId, SystemFault } from "../core/index.ts";
 import { readPlan } from "../engine/index.ts";
 import { isOpen, type RunFolder, readBase, readJournal, readLedger, runState, StateDirectory } from "../journal/index.ts";
-import { readWhole } from "../system/index.ts";
 import type { Context } from "./context.ts";
 import { nextOf } from "./outcomes.ts";
 
@@ -71,7 +70,7 @@ function spaceCheck({ system, stateDirectory }: Context): Check {
 }
 
 function stateChecks(context: Context, state: StateDirectory, deep: boolean): readonly Check[] {
-  const checks = [folderCheck(context), ...guarded("format", () => formatCheck(state)), lockCheck(context), keysCheck(context, state)];
+  const checks = [folderCheck(context), ...guarded("format", () => formatCheck(state)), lockCheck(state), keysCheck(context, state)];
   // A layout that this version does not know is judged no further.
   if (checks.some(({ name, status }) => name === "format" && status === "fail")) return checks;
   return [
@@ -121,17 +120,12 @@ function formatCheck(state: StateDirectory): Check {
   return ok("format", "is one that this version knows");
 }
 
-function lockCheck({ system, stateDirectory }: Context): Check {
-  const path = `${stateDirectory}/lock`;
-  if (!system.files.lstat(path)) return ok("lock", "is free");
-  const fd = system.files.openLock(path);
-  try {
-    if (system.processes.lock(fd) !== "held") return ok("lock", "is free");
-    const holder = readWhole(system.files, path)?.toString("utf8").trim() ?? "";
-    return warn("lock", `is held by ${holder}`, "a run is under way: what is said of it here may be out of date");
-  } finally {
-    system.files.close(fd);
-  }
+function lockCheck(state: StateDirectory): Check {
+  // Asked of the kernel and not by taking it: a run that begins just now would find it held by us.
+  const holder = state.holder();
+  return holder === ""
+    ? ok("lock", "is free")
+    : warn("lock", `is held by ${holder}`, "a run is under way: what is said of it here may be out of date");
 }
 
 function keysCheck(_context: Context, state: StateDirectory): Check {
@@ -209,7 +203,7 @@ function runCheck({ system }: Context, folder: RunFolder, deep: boolean): readon
         "restore plan.json from a backup, or give the run up",
       ),
     );
-  if (isOpen(state.status)) found.push(warn(name, `is ${state.status}`, `${nextOf(state) ?? ""} leads on`));
+  if (parsed.rest !== "damaged" && isOpen(state.status)) found.push(warn(name, `is ${state.status}`, `${nextOf(state) ?? ""} leads on`));
   if (deep) found.push(...packChecks(folder, folder.run));
   return found.length > 0 ? found : [ok(name, state.status)];
 }

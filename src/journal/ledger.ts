@@ -308,7 +308,9 @@ export function readLedger(files: Files, path: string): Ledger {
   const bytes = readWhole(files, path);
   if (!bytes) return new Ledger();
   try {
-    return Ledger.parse(bytes.toString("utf8"));
+    const text = bytes.toString("utf8");
+    if (text !== "" && !text.endsWith("\n")) throw new Error("it ends within a line");
+    return Ledger.parse(text);
   } catch (thrown) {
     if (thrown instanceof SystemFault) throw thrown;
     throw new SystemFault(

@@ -35,7 +35,7 @@ function faults(schema: Schema, value: unknown, at: string, root: Schema): reado
   if (schema.anyOf && !schema.anyOf.some((one) => faults(one, value, at, root).length === 0)) found.push(`${at}: fits none of anyOf`);
   if (Array.isArray(value)) {
     if (value.length < (schema.minItems ?? 0)) found.push(`${at}: too few`);
-    value.forEach((item, index) => found.push(...(schema.items ? faults(schema.items, item, `${at}/${index}`, root) : [])));
+    for (const [index, item] of value.entries()) if (schema.items) found.push(...faults(schema.items, item, `${at}/${index}`, root));
   } else if (is === "object") {
     const map = value as Record<string, unknown>;
     for (const key of schema.required ?? []) if (!(key in map)) found.push(`${at}: no ${key}`);

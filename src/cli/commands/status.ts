@@ -1,6 +1,6 @@
-import { type Register, type RegisterId, registerId, type State } from "../../core/index.ts";
+import { type Plan, type Register, type RegisterId, type RunId, registerId, type State, SystemFault } from "../../core/index.ts";
 import { inDoubt, matches, prepareGoals, readAll } from "../../engine/index.ts";
-import { isOpen, type RunLine, readJournal, runState } from "../../journal/index.ts";
+import { isOpen, type RunFolder, type RunLine, type RunState, readJournal, runState, type StateDirectory } from "../../journal/index.ts";
 import { goals, kinds } from "../../registers/index.ts";
 import { renderStatus, type StackStatus } from "../../report/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse } from "../context.ts";
@@ -54,28 +54,52 @@ async function statusOf(
 ): Promise<StackStatus> {
   const lines = [...reading.ledger.runs.values()].filter((line) => line.stack === stack).sort((a, b) => (a.run < b.run ? 1 : -1));
   const [last] = lines;
-  const open = lines.find((line) => isOpen(line.status));
+  const line = lines.find((one) => isOpen(one.status));
+  const opened = line && openedRun(context, reading.state, line.run);
   return {
     stack,
     owned: [...reading.ledger.registersOf(stack)].length,
     ...(last && { last: historyRow(last) }),
-    ...(open && { open: openOf(open) }),
-    inDoubt: open ? doubtsOf(context, reading, open) : [],
+    ...(line && { open: openOf(line, reading.state, opened === undefined) }),
+    inDoubt: opened ? doubtsOf(opened) : [],
     debts: await debtsOf(context, reading, lines),
     orphans: (orphans ?? []).map(({ address, register }) => ({ address, register })),
   };
 }
 
-function openOf(line: RunLine): NonNullable<StackStatus["open"]> {
-  return { run: line.run, status: line.status, left: line.left, next: nextOf(line) ?? "" };
+interface Opened {
+  readonly plan: Plan;
+  readonly run: RunState;
 }
 
-function doubtsOf(context: Context, reading: Reading, { run }: RunLine): StackStatus["inDoubt"] {
-  const folder = reading.state.runFolder(run);
+/** The plan and state of a run; undefined where its journal or plan is damaged. */
+function openedRun(context: Context, state: StateDirectory, run: RunId): Opened | undefined {
+  const folder = state.runFolder(run);
   const parsed = readJournal(context.system.files, folder.path, run);
-  const state = parsed && runState(parsed.records);
-  if (!state) return [];
-  return inDoubt(folder.plan(), state, kinds).map((change) => {
+  const found = parsed && parsed.rest !== "damaged" ? runState(parsed.records) : undefined;
+  const plan = planOf(folder);
+  return found && plan && { plan, run: found };
+}
+
+function planOf(folder: RunFolder): Plan | undefined {
+  try {
+    return folder.plan();
+  } catch (thrown) {
+    if (thrown instanceof SystemFault) return undefined; // told as damage where the run is open, and by doctor
+    throw thrown;
+  }
+}
+
+/** A run without an end is interrupted, unless a process is at work on it. */
+function openOf({ run, status, kind, left }: RunLine, state: StateDirectory, damaged: boolean): NonNullable<StackStatus["open"]> {
+  if (damaged) return { run, status, left, next: `its records are damaged: setpoint abandon ${run}` };
+  if (status === "interrupted" && state.holder() !== "")
+    return { run, status: kind === "revert" ? "reverting" : "applying", left, next: "a process is at work on it" };
+  return { run, status, left, next: nextOf({ run, status, kind }) ?? "" };
+}
+
+function doubtsOf({ plan, run }: Opened): StackStatus["inDoubt"] {
+  return inDoubt(plan, run, kinds).map((change) => {
     const address = change.resources[0]?.address ?? registerId(change.register);
     return { address, next: `setpoint answer '${address.replaceAll("'", "'\\''")}' happened|not` };
   });
@@ -84,10 +108,9 @@ function doubtsOf(context: Context, reading: Reading, { run }: RunLine): StackSt
 /** The commands that wait for a change of what they watch and are due now, by the newest plan of the stack. Runs no guard. */
 async function debtsOf(context: Context, reading: Reading, newestFirst: readonly RunLine[]): Promise<StackStatus["debts"]> {
   const line = newestFirst.find(({ run }) => context.system.files.lstat(`${reading.state.path}/runs/${run}/plan.json`));
-  if (line === undefined) return [];
-  const plan = reading.state.runFolder(line.run).plan();
-  const watching = plan.settings.filter((setting) => setting.register.kind === "receipt" && (setting.reads ?? []).length > 0);
-  if (watching.length === 0) return [];
+  const plan = line && planOf(reading.state.runFolder(line.run));
+  const watching = plan?.settings.filter((setting) => setting.register.kind === "receipt" && (setting.reads ?? []).length > 0) ?? [];
+  if (plan === undefined || watching.length === 0) return [];
   await prepareGoals(watching, goals);
   const known = new Map<RegisterId, Register>(plan.settings.map(({ register }) => [registerId(register), register]));
   const watched = new Set(watching.flatMap((setting) => [registerId(setting.register), ...(setting.reads ?? [])]));

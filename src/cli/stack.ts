@@ -1,4 +1,4 @@
-import { type JsonObject, ok, type Problem, problems, type Receipt, type Result, SystemFault } from "../core/index.ts";
+import { isKeyed, type JsonObject, ok, type Problem, problems, type Receipt, type Result, SystemFault } from "../core/index.ts";
 import {
   type Expanded,
   expand,
@@ -41,6 +41,7 @@ export function startReading(context: Context, state: StateDirectory, options: {
   const ledger = state.ledger();
   const contents = new ContentStore((path) => readWhole(system.files, path));
   contents.addSource((digest) => (state.exists() ? state.content(digest, [...ledger.runs.keys()].reverse()) : undefined));
+  contents.addPlace((digest) => (!isKeyed(digest) && state.exists() && state.blobs.has(digest) ? state.blobs.pathOf(digest) : undefined));
   const hidden = [...ledger.runs.values()]
     .filter(({ status }) => status === "interrupted")
     .map(({ run }) => (state.hasKeys() ? `${state.keys().tempPrefix(run)}-` : "\0"));
@@ -57,7 +58,7 @@ export function vaultFor(context: Context, reading: Reading, secrets: readonly S
   let passing: ReturnType<typeof keysFrom> | undefined;
   const keys = () => {
     if (reading.state.hasKeys()) return reading.state.keys();
-    passing ??= keysFrom(context.system.chance.bytes(32), context.system.chance);
+    passing ??= keysFrom(context.system.chance.bytes(32));
     return passing;
   };
   const vault = new Vault(secrets, keys, reading.contents);
@@ -97,8 +98,9 @@ export async function readPlaybook(context: Context, file: string, text: string,
     selection: { only: options.only ?? [], exclude: options.exclude ?? [], tags: options.tags ?? [], skipTags: options.skipTags ?? [] },
   };
   // The playbook's resources keep the folder of their file as they were given; sources are read from the absolute one.
-  const mentioned = new Set([...text.matchAll(/["']?([a-z_]+)["']?\s*:/g)].map((match) => match[1] as string));
-  const loaded = await loadPlaybook(text, file, { ...sources, types: await loadTypes(typeNames.filter((name) => mentioned.has(name))) });
+  // A search for each name and not one for all words, which would take hours over a content of one long word.
+  const mentioned = typeNames.filter((name) => new RegExp(`${name}["']?\\s*:`).test(text));
+  const loaded = await loadPlaybook(text, file, { ...sources, types: await loadTypes(mentioned) });
   if (loaded.ok || !loaded.problems.some((problem) => problem.code === "unknown-type")) return loaded;
   // Only now all types are needed: for the nearest name in the message.
   return loadPlaybook(text, file, { ...sources, types: new Map((await allTypes()).map((type) => [type.type, type])) });

@@ -33,6 +33,17 @@ export interface ExpandParts {
 export interface Expanded {
   readonly resources: readonly PlannedResource[];
   readonly settings: readonly PlannedSetting[];
+  /** The links that the declared paths lead through; a saved plan has only where they led. */
+  readonly through?: readonly Through[];
+}
+
+/** A declared path that leads through a symbolic link. */
+export interface Through {
+  readonly path: string;
+  /** The link's own path, and what stands behind it in the declared one. */
+  readonly link: string;
+  readonly rest: string;
+  readonly by: number;
 }
 
 /**
@@ -64,13 +75,14 @@ export async function expand(
     for (const { register, implied } of settings) if (register.kind === "path" && implied !== true) named.add(register.key);
   const swept = declared.map((_, index) => expansion.sweepOf(index, named));
   const settings = own.flatMap((list, by) => [...list, ...(swept[by] ?? [])].map((setting): PlannedSetting => ({ ...setting, by })));
-  return { expanded: { resources: expansion.plannedResources(), settings }, problems };
+  return { expanded: { resources: expansion.plannedResources(), settings, through: expansion.through }, problems };
 }
 
 class Expansion {
   private readonly declared: readonly Declared[];
   private readonly parts: ExpandParts;
   private readonly problems: Problem[];
+  readonly through: Through[] = [];
   private readonly done: (readonly Setting[] | "now" | undefined)[] = [];
 
   constructor(declared: readonly Declared[], parts: ExpandParts, problems: Problem[]) {
@@ -113,7 +125,7 @@ class Expansion {
       declared: one,
       contents: parts.reader.contents,
       reader: parts.reader,
-      target: (path) => parts.reader.resolve(this.targetOf(path)),
+      target: (path) => this.resolved(this.targetOf(path), one),
       source: (path) =>
         normal(
           path.startsWith("~/")
@@ -139,6 +151,19 @@ class Expansion {
           address: one.address,
         }),
     };
+  }
+
+  private resolved(path: string, one: Declared): string {
+    const { reader } = this.parts;
+    const real = reader.resolve(path);
+    if (real === path) return real;
+    const parts = path.split("/");
+    for (let depth = 2; depth < parts.length; depth++) {
+      const link = reader.resolve(parts.slice(0, depth).join("/"));
+      if (reader.lookAt([link])[0]?.is !== "symlink") continue;
+      this.through.push({ path, link, rest: parts.slice(depth).join("/"), by: this.declared.indexOf(one) });
+    }
+    return real;
   }
 
   private targetOf(path: string): string {

@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import {
   type Action,
   CannotConverge,
@@ -111,6 +112,7 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   const { changes: pruned, kept } = parts.prune ? await orphanChanges(orphans, drafting, parts) : NOTHING_PRUNED;
   for (const change of pruned) drafting.takePruned(change);
   problems.push(...drafting.problems);
+  problems.push(...movedLinks(expanded, drafting));
   if (problems.length === 0) problems.push(...drafting.prove());
   const finished = finish(drafting, parts, settings, resources);
   problems.push(...finished.problems);
@@ -161,6 +163,25 @@ function aboutConflicts(settings: readonly PlannedSetting[], resources: readonly
     }
   }
   return problems;
+}
+
+/** A path that leads through a link which the plan itself changes would be another one when it is done. */
+function movedLinks({ through, resources }: Expanded, drafting: Drafting): readonly Problem[] {
+  return (through ?? []).flatMap(({ path, link, rest, by }) => {
+    const resource = resources[by];
+    const after = resource?.selected === false ? undefined : drafting.changed({ kind: "path", key: link });
+    if (after === undefined) return [];
+    const real = resolve(dirname(link), after.is === "symlink" && typeof after.to === "string" ? after.to : link, rest);
+    return [
+      error(
+        "misfit",
+        "a path leads through a link",
+        `${path} leads through ${link}, which this plan changes: name the real path ${real}`,
+        resource?.at,
+        resource?.address,
+      ),
+    ];
+  });
 }
 
 /** Secrets reach children by stdin or environment, and never stand in what every process list, plan or listing shows. */
@@ -387,6 +408,12 @@ class Drafting {
       if (problem) found.push(problem);
     }
     return found;
+  }
+
+  /** The state that the plan gives a register; undefined where it leaves it alone. */
+  changed(register: Register): State | undefined {
+    const id = registerId(register);
+    return this.changesNow(id) ? this.stateOf(id) : undefined;
   }
 
   /** The state of a register that is not among the plan's, as `stateOf` has it for those that are. */

@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
-import type { Chance, Digest } from "../core/index.ts";
+import type { Digest } from "../core/index.ts";
 
 /** What is derived from a state directory's 32 secret bytes. */
 export interface Keys {
   /** The fingerprint of a sensitive content: its plain digest could be guessed from a short secret. */
   fingerprint(bytes: Uint8Array | string): Digest;
-  /** AES-256-GCM: 12 bytes of nonce, the text, 16 bytes of tag. */
+  /** AES-256-GCM: 12 bytes of nonce, the text, 16 bytes of tag. The same for the same text. */
   seal(bytes: Uint8Array): Buffer;
   /** Throws where the bytes were not sealed with this key or are damaged. */
   open(sealed: Uint8Array): Buffer;
@@ -30,15 +30,17 @@ function base32(bytes: Uint8Array): string {
   return text;
 }
 
-export function keysFrom(secret: Uint8Array, chance: Chance): Keys {
+export function keysFrom(secret: Uint8Array): Keys {
   const derive = (name: string) => Buffer.from(hkdfSync("sha256", secret, "", `setpoint/1/${name}`, 32));
   const digestKey = derive("digest");
   const blobKey = derive("blob");
+  const nonceKey = derive("nonce");
   const tempKey = derive("temp");
   return {
     fingerprint: (bytes) => `keyed:${createHmac("sha256", digestKey).update(bytes).digest("hex")}` as Digest,
     seal(bytes) {
-      const nonce = chance.bytes(12);
+      // Worked out from the text, so that the same plan has the same bytes; two texts never share one.
+      const nonce = createHmac("sha256", nonceKey).update(bytes).digest().subarray(0, 12);
       const cipher = createCipheriv("aes-256-gcm", blobKey, nonce);
       return Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
     },

@@ -52,7 +52,7 @@ export class StateDirectory {
       const secret = readWhole(this.system.files, `${this.path}/keys`);
       if (!secret) throw new SystemFault("no-keys", `${this.path}/keys is missing: sensitive contents of earlier runs cannot be read`);
       if (secret.length !== 32) throw new SystemFault("damaged-keys", `${this.path}/keys must hold 32 bytes and holds ${secret.length}`);
-      this.keysRead = keysFrom(secret, this.system.chance);
+      this.keysRead = keysFrom(secret);
     }
     return this.keysRead;
   }

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   type Attributes,
   formatMode,
@@ -270,8 +270,13 @@ function misfit(
   if (state.is === "directory") return undefined;
   if (state.is === "absent")
     return { summary: "the folder does not exist", detail: `${register.key} needs the folder ${key}: declare it as a \`directory\`` };
-  if (state.is === "symlink")
-    return { summary: "a path leads through a link", detail: `${key} is ${nounOf(state)}: name the real path of ${register.key} instead` };
+  if (state.is === "symlink") {
+    const real = resolve(dirname(key), state.to, register.key.slice(key.length + 1));
+    return {
+      summary: "a path leads through a link",
+      detail: `${key} is ${nounOf(state)}: name the real path ${real} in place of ${register.key}`,
+    };
+  }
   return { summary: "a parent is no directory", detail: `${register.key} needs the folder ${key}, where ${nounOf(state)} stands` };
 }
 

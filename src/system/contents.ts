@@ -11,6 +11,7 @@ export class ContentStore implements Contents {
   private readonly paths = new Map<string, string>();
   private readonly sizes = new Map<string, number>();
   private readonly sources: ((digest: Digest) => Buffer | undefined)[] = [];
+  private readonly places: ((digest: Digest) => string | undefined)[] = [];
   private room = KEPT_LIMIT;
   private readonly readFile: (path: string) => Buffer | undefined;
 
@@ -22,6 +23,21 @@ export class ContentStore implements Contents {
   /** Asks a pack or blob store for what is not known here. */
   addSource(source: (digest: Digest) => Buffer | undefined): void {
     this.sources.push(source);
+  }
+
+  /** Asks for the file of a blob store that holds a content as it is, so that a large one can be copied piece by piece. */
+  addPlace(place: (digest: Digest) => string | undefined): void {
+    this.places.push(place);
+  }
+
+  /** A file to copy a content from, where it is not kept in memory. */
+  fileOf(digest: Digest): string | undefined {
+    if (this.kept.has(digest)) return undefined;
+    for (const place of this.places) {
+      const path = place(digest);
+      if (path !== undefined) return path;
+    }
+    return this.paths.get(digest);
   }
 
   put(bytes: Uint8Array | string): Digest {

@@ -11,7 +11,7 @@ const zeros = Buffer.alloc(HOLE);
  * holes staying holes. Throws SystemFault `content-moved` where that file no longer has the digest.
  */
 export function copyContent(files: Files, contents: ContentStore, digest: Digest, fd: number): void {
-  const origin = contents.pathOf(digest);
+  const origin = contents.fileOf(digest);
   if (origin === undefined) {
     files.writeAll(fd, contents.bytes(digest));
     return;

@@ -189,21 +189,43 @@ function unescapeName(text: string): string {
 
 /** One getfattr for many files: a process a file would cost more than all else. */
 function xattrsOf(paths: readonly string[]): ReadonlyMap<string, Record<string, string>> {
-  const natives = paths.map(toNative);
+  const text = paths.filter((path) => typeof toNative(path) === "string");
+  const found = new Map(text.length === 0 ? [] : askXattrs(text, "-h"));
+  for (const path of paths) {
+    if (typeof toNative(path) === "string") continue;
+    const attributes = xattrsOfOpen(path);
+    if (attributes !== undefined) found.set(path, attributes);
+  }
+  return found;
+}
+
+/** A name that is no UTF-8 cannot be an argument, so its file is handed over open. A symbolic link has none that a user could set. */
+function xattrsOfOpen(path: string): Record<string, string> | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(toNative(path), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "ELOOP" || code === "ENOENT") return undefined;
+    throw thrown;
+  }
+  try {
+    return [...askXattrs(["/proc/self/fd/3"], "-L", fd).values()][0];
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function askXattrs(paths: readonly string[], how: string, fd?: number): ReadonlyMap<string, Record<string, string>> {
   const found = new Map<string, Record<string, string>>();
-  const text = natives.filter((native): native is string => typeof native === "string");
-  if (text.length < natives.length)
-    throw new SystemFault(
-      "xattr",
-      `extended attributes of a name that is no UTF-8 cannot be asked for: ${paths.find((path) => typeof toNative(path) !== "string") ?? ""}`,
-    );
-  const ran = spawnSync("getfattr", ["--absolute-names", "-h", "-d", "-m", "-", "-e", "hex", "--", ...text], {
+  const ran = spawnSync("getfattr", ["--absolute-names", how, "-d", "-m", "-", "-e", "hex", "--", ...paths], {
     maxBuffer: 64 << 20,
     encoding: "latin1",
     env: { LC_ALL: "C", PATH: process.env.PATH },
+    stdio: ["ignore", "pipe", "pipe", ...(fd === undefined ? [] : [fd])],
   });
   if (ran.error) {
-    if ((ran.error as NodeJS.ErrnoException).code === "ENOENT") return withoutGetfattr(text);
+    if ((ran.error as NodeJS.ErrnoException).code === "ENOENT") return withoutGetfattr(paths);
     throw new SystemFault("xattr", `getfattr could not be run: ${ran.error.message}`, { cause: ran.error });
   }
   // 1 where one of the files is gone or cannot be read; the file system without xattrs answers nothing.

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
-import { Bug, SystemFault } from "../core/index.ts";
+import { Bug } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
-import { realSystem } from "../system/index.ts";
+import { faultIn, realSystem } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
 
@@ -72,7 +72,8 @@ async function guarded(context: Context, body: () => Promise<number>): Promise<n
         [{ code: "usage", severity: "error", summary: "the command line is wrong", detail: thrown.message }],
         EXIT.usage,
       );
-    if (thrown instanceof SystemFault) return refuse(context, [faultProblem(thrown)], EXIT.failed);
+    const failure = faultIn(thrown);
+    if (failure !== undefined) return refuse(context, [faultProblem(failure)], EXIT.failed);
     if (process.env.SETPOINT_DEBUG === "1") throw thrown;
     const what = thrown instanceof Bug || thrown instanceof Error ? thrown.message : String(thrown);
     return refuse(

@@ -13,6 +13,7 @@ import {
   SystemFault,
 } from "../core/index.ts";
 import { isOpen, type RunFolder } from "../journal/index.ts";
+import { faultIn } from "../system/index.ts";
 import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
@@ -144,8 +145,9 @@ function end(work: Work, ending: Ending): RunReport {
     work.folder.dropReserve();
     tools.state.record(tools.ledger, tools.vault.seal(work.plan), work.folder);
   } catch (thrown) {
-    if (!(thrown instanceof SystemFault)) throw thrown;
-    return afterFatal(work, thrown, ending.kind);
+    const fatal = faultIn(thrown);
+    if (fatal === undefined) throw thrown;
+    return afterFatal(work, fatal, ending.kind);
   } finally {
     work.journal.close();
     work.folder.close();

@@ -15,7 +15,7 @@ import {
   sha256,
 } from "../core/index.ts";
 import { PACK_LIMIT, type StepState, toRanges } from "../journal/index.ts";
-import { CommitGroup, Directories, type Prepared, readWhole } from "../system/index.ts";
+import { CommitGroup, Directories, faultIn, type Prepared, readWhole } from "../system/index.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { withoutExtras } from "./guard.ts";
@@ -102,8 +102,9 @@ class Pass {
         }
       }
     } catch (thrown) {
-      if (!(thrown instanceof SystemFault)) throw thrown;
-      return { halted: true, fatal: thrown, revert: false };
+      const fatal = faultIn(thrown);
+      if (fatal === undefined) throw thrown;
+      return { halted: true, fatal, revert: false };
     } finally {
       this.directories.trim(0);
     }

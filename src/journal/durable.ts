@@ -1,13 +1,17 @@
 import type { Files } from "../core/index.ts";
 import { fault } from "../system/index.ts";
 
-/** Makes a directory's entries durable. */
+/** Makes a directory's entries durable. Throws SystemFault. */
 export function syncDirectory(files: Files, path: string): void {
-  const fd = files.openDirectory(path);
   try {
-    files.sync(fd);
-  } finally {
-    files.close(fd);
+    const fd = files.openDirectory(path);
+    try {
+      files.sync(fd);
+    } finally {
+      files.close(fd);
+    }
+  } catch (thrown) {
+    throw fault(thrown, `making ${path} durable`);
   }
 }
 
@@ -30,11 +34,15 @@ export function writeDurably(files: Files, path: string, bytes: Uint8Array | str
   }
 }
 
-/** Makes a directory and, where it is missing, its parents; durable. */
+/** Makes a directory and, where it is missing, its parents; durable. Throws SystemFault. */
 export function makeDirectories(files: Files, path: string, mode: number): void {
   if (files.lstat(path)) return;
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";
   makeDirectories(files, parent, parent === "/" ? 0o755 : 0o755 & ~0o022);
-  files.makeDirectory(path, mode);
+  try {
+    files.makeDirectory(path, mode);
+  } catch (thrown) {
+    throw fault(thrown, `making ${path}`);
+  }
   syncDirectory(files, parent);
 }

@@ -1,4 +1,4 @@
-import { type Digest, type Files, isKeyed, type Plan, type RunId, SystemFault } from "../core/index.ts";
+import { type Digest, errnoOf, type Files, isKeyed, type Plan, type RunId, SystemFault } from "../core/index.ts";
 import { readWhole } from "../system/index.ts";
 import { Pack } from "./pack.ts";
 
@@ -75,7 +75,11 @@ export class RunFolder {
 
   /** Gives the reserved space back: on a full disk, and when the run has ended. */
   dropReserve(): void {
-    if (this.files.lstat(`${this.path}/reserve`)) this.files.unlink(`${this.path}/reserve`);
+    try {
+      if (this.files.lstat(`${this.path}/reserve`)) this.files.unlink(`${this.path}/reserve`);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown; // it only takes room, until the run goes; what is being ended or reported matters more
+    }
   }
 
   /** Where a child's liveness lock for an action is. */

@@ -20,6 +20,7 @@ export class RunJournal {
   private readonly files: Files;
   private readonly clock: Clock;
   private fd: number;
+  private closed = false;
   private chain: string;
   private horizon: number;
   private readonly list: JournalRecord[];
@@ -119,8 +120,10 @@ export class RunJournal {
     this.horizon = this.list.length - 1;
   }
 
+  /** A second time is nothing: whoever halts on a failed write and whoever ends the run both close it. */
   close(): void {
-    this.files.close(this.fd);
+    if (!this.closed) this.files.close(this.fd);
+    this.closed = true;
   }
 }
 

@@ -105,3 +105,11 @@ export function fault(thrown: unknown, doing: string, mutated: "no" | "maybe" = 
   const code = (thrown as { code?: string } | null)?.code ?? "unknown";
   return new SystemFault(code, `${doing}: ${WORDS[code] ?? (thrown as Error).message ?? code}`, { mutated, cause: thrown });
 }
+
+/** A SystemFault that was thrown, or what a system call threw where nobody said what was being done; undefined for all else, which are bugs. */
+export function faultIn(thrown: unknown): SystemFault | undefined {
+  if (thrown instanceof SystemFault) return thrown;
+  const { syscall, path } = (thrown ?? {}) as { syscall?: unknown; path?: unknown };
+  if (typeof syscall !== "string") return undefined;
+  return fault(thrown, typeof path === "string" ? `${syscall} of ${path}` : syscall, "maybe");
+}

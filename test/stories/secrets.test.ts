@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { lstatSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { listed, type Ran, type Story, story } from "./story.ts";
@@ -22,6 +23,9 @@ function found(text: string | Buffer, secrets: readonly string[]): readonly stri
   const bytes = Buffer.from(text);
   return secrets.flatMap(formsOf).filter((form) => bytes.includes(form));
 }
+
+/** The beginning of a content's plain digest: a short secret could be guessed from it. */
+const digestOf = (bytes: Buffer | string): string => createHash("sha256").update(bytes).digest("hex").slice(0, 12);
 
 /** Insists that nothing but the tree holds a secret: output, and every byte of every file outside of it. */
 function expectHidden(at: Story, secrets: readonly string[], ...ran: readonly Ran[]): void {
@@ -129,6 +133,30 @@ test("I19: a secret is in the targets alone, through plan, apply, apply and reve
   expect(at.read("app.yaml")).toContain("90817263");
   expect(found(at.bytes("cmdlines"), secrets)).toEqual([]);
 
+  // Digests of what holds a secret are as secret, and so is the digest of such a file's state in a receipt.
+  const holders = ["content", "encoded", "templated", "lines", "matched", "blocked", "replaced", "app.json", "app.yaml", "app.xml"];
+  const digests = holders.map((name) => digestOf(at.bytes(name)));
+  const content = createHash("sha256").update(at.bytes("content")).digest("hex");
+  digests.push(digestOf(JSON.stringify({ content, is: "file", mode: "0644" })));
+  const told = [
+    at.run(0, "plan", "site.yaml", "--json", byEnv),
+    applied,
+    ...["show", "history", "status"].map((name) => at.try(name, "--json")),
+  ];
+  told.push(
+    at.try("show"),
+    at.try("show", plan),
+    at.try("why", at.at("content")),
+    at.try("why", at.at("by-env"), "--json"),
+    at.try("lint", "site.yaml"),
+  );
+  expectHidden(at, secrets, ...told);
+  for (const path of listed(at.state)) {
+    const text = lstatSync(path).isFile() ? readFileSync(path, "latin1") : "";
+    expect([path, ...digests.filter((digest) => text.includes(digest))]).toEqual([path]);
+  }
+  expect(digests.filter((digest) => told.some(({ all }) => all.includes(digest)))).toEqual([]);
+
   const again = at.apply("--json", byEnv);
   expect(again.json()).toMatchObject({ status: "in-sync", summary: { changed: 0 } });
   expectHidden(at, secrets, again, at.run(0, "verify", "site.yaml", "--json", byEnv));
@@ -182,6 +210,37 @@ describe("wherever the secret comes from", () => {
     expectHidden(at, [canary], applied, again, drift, reverted);
     expect(Object.keys(at.snapshot())).toEqual(["content"]);
   });
+});
+
+test("a halted run is resumed with the secret from its source, a changed secret is refused, and a lost ledger comes back without it", () => {
+  const at = story().playbook(
+    `
+  - command: waits
+    run: [ sh, -c, 'test -e ready && printf %s "$T" > made' ]
+    env: { T: "\${{ inputs.token }}" }
+    creates: made
+    undo: [ rm, -f, made ]
+  - line: after
+    match: ^key=
+    text: "key=\${{ inputs.token }}"
+    create: true
+    needs: 'command:waits'
+`,
+    { head: "inputs:\n  token: { secret: true, from: { file: ../given } }" },
+  );
+  at.source("../given", canary);
+  const halted = at.run(6, "apply", "site.yaml", "--yes");
+  at.file("ready", "");
+  at.source("../given", "an0ther value");
+  const changed = at.run(1, "resume");
+  expect(changed.all).toContain("is not the one that this plan was made with");
+  at.source("../given", canary);
+  const resumed = at.run(0, "resume", "--json");
+  expect([at.read("made"), at.read("after")]).toEqual([canary, `key=${canary}\n`]);
+  rmSync(join(at.state, "ledger"));
+  const rebuilt = at.run(0, "apply", "site.yaml", "--yes");
+  expectHidden(at, [canary, "an0ther value"], halted, changed, resumed, rebuilt, at.revert());
+  expect(Object.keys(at.snapshot())).toEqual(["ready"]);
 });
 
 test("a failing command that prints its secret prints it nowhere, in text, JSON and journal", () => {

@@ -123,5 +123,7 @@ function needsLater(plan: Plan): boolean {
 /** Opens a run that was begun before, to go on with it or to undo it. */
 export function openRun(tools: Tools, folder: RunFolder, plan: Plan): Work {
   const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run);
+  folder.after.settle();
+  folder.before.settle();
   return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
 }

@@ -1,5 +1,6 @@
 import { type Digest, type Files, sha256 } from "../core/index.ts";
 import { fault, readWhole } from "../system/index.ts";
+import { syncDirectory } from "./durable.ts";
 
 /** Contents from this size on, and sensitive ones, are blobs of their own. */
 export const PACK_LIMIT = 1 << 20;
@@ -15,6 +16,7 @@ export class Pack {
   readonly path: string;
   private readonly entries = new Map<string, { readonly at: number; readonly size: number }>();
   private length = 0;
+  private named = false;
   private pending: Buffer[] = [];
   private fd: number | undefined;
   /** Entries that this process wrote itself. */
@@ -64,6 +66,9 @@ export class Pack {
       this.files.writeAll(this.fd, Buffer.concat(this.pending));
       this.pending = [];
       this.files.syncData(this.fd);
+      // The first time its name must be durable too, or a power cut takes the whole pack (W1).
+      if (!this.named) syncDirectory(this.files, this.path.slice(0, this.path.lastIndexOf("/")));
+      this.named = true;
     } catch (thrown) {
       throw fault(thrown, `writing ${this.path}`);
     }
@@ -76,6 +81,15 @@ export class Pack {
     // What a crash tore off is cut away, or new entries would stand behind a hole in the frame.
     if (this.files.fstat(fd).size !== this.length - written) this.files.truncate(fd, this.length - written);
     return fd;
+  }
+
+  /** Makes durable what a killed process may have left in memory alone, before anything relies on it (W4). */
+  settle(): void {
+    if (!this.files.lstat(this.path)) return;
+    this.fd ??= this.open();
+    this.files.syncData(this.fd);
+    syncDirectory(this.files, this.path.slice(0, this.path.lastIndexOf("/")));
+    this.named = true;
   }
 
   /** The bytes, if they are there and have the digest. */

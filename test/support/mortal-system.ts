@@ -105,7 +105,11 @@ export class MortalSystem implements System {
 
   private mortalFiles(): Files {
     const wrapped: Record<string, unknown> = {};
-    for (const [name, method] of Object.entries(this.inner.files) as [keyof Files, (...given: unknown[]) => unknown][]) {
+    const inner = this.inner.files as unknown as { readonly [name: string]: (...given: unknown[]) => unknown };
+    const names = new Set([...Object.keys(inner), ...Object.getOwnPropertyNames(Object.getPrototypeOf(inner))]);
+    for (const name of names as Set<keyof Files>) {
+      const method = inner[name];
+      if (typeof method !== "function" || String(name) === "constructor") continue;
       wrapped[name] = (...given: unknown[]) => {
         if (name === "close") {
           if (this.dead) return undefined;

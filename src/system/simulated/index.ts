@@ -1,0 +1,2 @@
+export type { Chooser, Cut } from "./disk.ts";
+export { type Program, SimulatedMachine, seeded } from "./system.ts";

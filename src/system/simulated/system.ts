@@ -1,0 +1,90 @@
+import type { Command, Ran, System } from "../../core/index.ts";
+import { type Chooser, type Cut, Disk } from "./disk.ts";
+import { SimulatedFiles } from "./files.ts";
+
+/** A program of the simulated machine: does its work through the files and tells how it ended. */
+export type Program = (command: Command, files: SimulatedFiles) => Ran;
+
+/** A machine in memory: a disk, programs, a clock that is set by hand, and chance from a seed. */
+export class SimulatedMachine {
+  readonly disk = new Disk();
+  /** Wall ms; may jump. */
+  wall = Date.UTC(2026, 0, 1);
+  private boots = 0;
+  private uptime = 0;
+  private readonly random: Chooser;
+  private readonly programs: { readonly [name: string]: Program };
+  /** Which process holds the lock of an inode. */
+  private readonly locks = new Map<number, object>();
+
+  constructor(seed: number, programs: { readonly [name: string]: Program } = {}) {
+    this.random = seeded(seed);
+    this.programs = programs;
+  }
+
+  /** A process's system; its locks are free when `end` is called. */
+  process(cwd: string): { readonly system: System; end(): void } {
+    const files = new SimulatedFiles(this.disk, 0, 0);
+    const me = {};
+    const run = async (command: Command): Promise<Ran> =>
+      this.programs[command.argv[0] ?? ""]?.(command, files) ?? { failed: "ENOENT", stdout: "", stderr: "" };
+    const system: System = {
+      files,
+      processes: {
+        run,
+        runNow: () => ({ code: 2, stdout: "", stderr: "" }),
+        lock: (fd) => {
+          const { ino } = files.at(fd);
+          const holder = this.locks.get(ino);
+          if (holder !== undefined && holder !== me) return "held";
+          this.locks.set(ino, me);
+          return "locked";
+        },
+        has: (program) => program in this.programs,
+        endAll: () => undefined,
+      },
+      clock: {
+        now: () => {
+          this.wall += 1;
+          return this.wall;
+        },
+        mono: () => {
+          this.uptime += 1;
+          return this.uptime;
+        },
+        bootId: () => `boot-${this.boots}`,
+        sleep: async (ms) => {
+          this.wall += ms;
+          this.uptime += ms;
+        },
+      },
+      chance: { bytes: (count) => Uint8Array.from({ length: count }, () => this.random(256)) },
+      host: { uid: 0, gid: 0, pid: 1, home: "/root", cwd, umask: 0o022, env: {}, platform: "linux", arch: "x86_64" },
+    };
+    return {
+      system,
+      end: () => {
+        for (const [ino, holder] of this.locks) if (holder === me) this.locks.delete(ino);
+      },
+    };
+  }
+
+  /** The power goes and comes back. */
+  powerCut(cut: Cut, choose: Chooser): void {
+    this.disk.powerCut(cut, choose);
+    this.locks.clear();
+    this.boots += 1;
+    this.uptime = 0;
+  }
+}
+
+/** Numbers from 0 up to the number of options, the same for the same seed (mulberry32). */
+export function seeded(seed: number): Chooser {
+  let state = seed >>> 0;
+  return (options) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % options;
+  };
+}

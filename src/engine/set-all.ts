@@ -382,6 +382,7 @@ class Pass {
       tempPrefix: this.tempPrefix,
       keep: (digest, path, stat) => keepBefore(work, digest, path, stat.size),
       lastStat: (path) => work.tools.reader.lastStat(path),
+      placed: (path, content, stat) => work.tools.reader.remember(path, content, stat),
       live: (action) => this.live(action),
       warn: (text) => this.warn(text),
     });

@@ -18,6 +18,8 @@ export interface GroupParts {
   keep(before: Digest, path: string, stat: FileStat): void;
   /** What the last reading of a path was based on. */
   lastStat(path: string): FileStat | undefined;
+  /** That a file of this content was put at a path just now, and what its descriptor tells of it since then. */
+  placed?(path: string, content: Digest, stat: FileStat): void;
   /** A descriptor that tells as long as it is open somewhere that an action's child lives. */
   live(action: number): number;
   warn(text: string): void;
@@ -90,7 +92,7 @@ export class CommitGroup {
     }
   }
 
-  /** Makes the temp files durable; their descriptors are closed then. Throws SystemFault: final (W5). */
+  /** Makes the temp files durable. Throws SystemFault: final (W5). */
   async syncBefore(): Promise<void> {
     const { files } = this.parts.system;
     try {
@@ -98,9 +100,6 @@ export class CommitGroup {
       await files.syncAll(this.temps.map((temp) => temp.fd));
     } catch (thrown) {
       throw fault(thrown, "making new files durable");
-    } finally {
-      for (const temp of this.temps) files.close(temp.fd);
-      this.temps.length = 0;
     }
   }
 
@@ -195,7 +194,8 @@ export class CommitGroup {
       }
       throw fault(thrown, `writing ${path}`);
     }
-    this.temps.push({ fd, directory: direct.slice(0, direct.lastIndexOf("/")) || "/" });
+    const temp = fd;
+    this.temps.push({ fd: temp, directory: direct.slice(0, direct.lastIndexOf("/")) || "/" });
     const prepared: Prepared = {
       commit: () => {
         if (operation.over === "absent") {
@@ -206,6 +206,7 @@ export class CommitGroup {
           this.rename(name, target, path);
         }
         this.touch(path);
+        this.parts.placed?.(path, operation.content, files.fstat(temp));
       },
       abandon,
     };

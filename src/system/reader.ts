@@ -76,8 +76,7 @@ export class SystemReader implements Reader {
 
   /** The same reader, which does not read a file again whose device, inode, size and times are as at its last look. */
   trusting(): Reader {
-    const trusting: Reader = Object.create(this, { lookAt: { value: (paths: readonly string[]) => this.lookAt(paths, { again: true }) } });
-    return trusting;
+    return Object.create(this, { lookAt: { value: (paths: readonly string[]) => this.lookAt(paths, { again: true }) } });
   }
 
   /** Forgets what may have changed outside of what was read. */
@@ -93,9 +92,32 @@ export class SystemReader implements Reader {
 
   private unchanged(path: string): PathSight | undefined {
     const last = this.looks.get(path);
-    if (!last || last.at - last.stat.ctimeMs < TIME_GRAIN) return undefined;
-    const stat = this.system.files.lstat(path);
+    if (last === undefined) {
+      // Most likely nothing stands there yet, and lstat says so without the cost of an exception.
+      return this.lstat(path) === undefined ? ABSENT : undefined;
+    }
+    if (last.at - last.stat.ctimeMs < TIME_GRAIN) return undefined;
+    const stat = this.lstat(path);
     return stat && sameStat(stat, last.stat) ? last.sight : undefined;
+  }
+
+  /**
+   * Takes what was written as a look, so that it need not be read back whole: its bytes are known, and lie where a reading
+   * would find them. `stat` is of the file's own descriptor, taken once it had its name. As naming it came later than
+   * writing it (its ctime tells), whoever writes to it from now on leaves another mtime; where the two times are one tick,
+   * nothing could be told from them, and the file is read.
+   */
+  remember(path: string, content: Digest, stat: FileStat): void {
+    if (stat.mtimeMs < stat.ctimeMs)
+      this.looks.set(path, { sight: this.fileSight(content, stat.size, stat), stat, at: Number.POSITIVE_INFINITY });
+    else this.looks.delete(path);
+  }
+
+  private fileSight(content: Digest, size: number, stat: FileStat): PathSight {
+    const owner = this.accounts.user(stat.uid);
+    const group = this.accounts.group(stat.gid);
+    const sight = { is: "file", content, size, mode: stat.mode, owner, group } as const;
+    return stat.nlink > 1 ? { ...sight, links: stat.nlink } : sight;
   }
 
   private look(path: string): PathSight {
@@ -129,15 +151,7 @@ export class SystemReader implements Reader {
       if (read.bytes === undefined && !sameStat(files.fstat(fd), stat))
         throw new SystemFault("changing", `${path} is being written to while it is read`);
       this.contents.note(read.digest, path, read.size);
-      const sight: PathSight = {
-        is: "file",
-        content: read.digest,
-        size: read.size,
-        mode: stat.mode,
-        owner: this.accounts.user(stat.uid),
-        group: this.accounts.group(stat.gid),
-        ...(stat.nlink > 1 && { links: stat.nlink }),
-      };
+      const sight = this.fileSight(read.digest, read.size, stat);
       this.looks.set(path, { sight, stat, at: this.system.clock.now() });
       return sight;
     } catch (thrown) {

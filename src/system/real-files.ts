@@ -16,9 +16,16 @@ const TYPES: { readonly [bits: number]: FileStat["type"] } = {
   [fs.constants.S_IFCHR]: "character device",
 };
 
+const { S_IFMT, S_IFREG } = fs.constants;
+
+function typeOf(mode: number): FileStat["type"] {
+  const bits = mode & S_IFMT;
+  return bits === S_IFREG ? "file" : (TYPES[bits] ?? "character device");
+}
+
 function statOf(stats: fs.Stats): FileStat {
   return {
-    type: TYPES[stats.mode & fs.constants.S_IFMT] ?? "character device",
+    type: typeOf(stats.mode),
     dev: stats.dev,
     ino: stats.ino,
     size: stats.size,

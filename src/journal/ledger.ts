@@ -74,31 +74,46 @@ export class Ledger {
 
   static parse(text: string): Ledger {
     const ledger = new Ledger();
-    for (const line of text.split("\n")) {
-      if (line === "") continue;
-      const parts = line.split("\t");
-      const [kind, first, second] = parts as [string, string, string];
-      switch (kind) {
-        case "own":
-          ledger.stackOf(first).set(unquote(second) as RegisterId, { aspects: parts[3] as string, json: parts[4] as string });
-          break;
-        case "receipt":
-          ledger.receipts.set(unquote(first), JSON.parse(second) as Receipt);
-          break;
-        case "sets":
-          ledger.sets.set(unquote(first) as RegisterId, Number(second));
-          break;
-        case "secret":
-          ledger.sensitive.add(unquote(first) as RegisterId);
-          break;
-        case "run":
-          ledger.runs.set(first as RunId, JSON.parse(second) as RunLine);
-          break;
-        default:
-          throw new SystemFault("newer-ledger", `the ledger has a line \`${kind}\` of a newer setpoint`);
-      }
+    for (let start = 0; start < text.length; ) {
+      const newline = text.indexOf("\n", start);
+      const end = newline < 0 ? text.length : newline;
+      if (text.startsWith("own\t", start)) ledger.takeOwn(text, start + 4, end);
+      else if (end > start) ledger.takeLine(text.slice(start, end));
+      start = end + 1;
     }
     return ledger;
+  }
+
+  /** Nearly all lines are of this kind, so they are cut up without a list of their parts. */
+  private takeOwn(text: string, start: number, end: number): void {
+    const stack = text.indexOf("\t", start);
+    const id = text.indexOf("\t", stack + 1);
+    const aspects = text.indexOf("\t", id + 1);
+    if (stack < 0 || id < 0 || aspects < 0 || aspects > end) throw new Error("a line of the ledger is cut");
+    this.stackOf(text.slice(start, stack)).set(unquote(text.slice(stack + 1, id)) as RegisterId, {
+      aspects: text.slice(id + 1, aspects),
+      json: text.slice(aspects + 1, end),
+    });
+  }
+
+  private takeLine(line: string): void {
+    const [kind, first, second] = line.split("\t") as [string, string, string];
+    switch (kind) {
+      case "receipt":
+        this.receipts.set(unquote(first), JSON.parse(second) as Receipt);
+        break;
+      case "sets":
+        this.sets.set(unquote(first) as RegisterId, Number(second));
+        break;
+      case "secret":
+        this.sensitive.add(unquote(first) as RegisterId);
+        break;
+      case "run":
+        this.runs.set(first as RunId, JSON.parse(second) as RunLine);
+        break;
+      default:
+        throw new SystemFault("newer-ledger", `the ledger has a line \`${kind}\` of a newer setpoint`);
+    }
   }
 
   toText(): string {
@@ -151,12 +166,15 @@ export class Ledger {
 
   /** The stacks that own something of a register. */
   ownersOf(id: RegisterId): readonly string[] {
-    return [...this.owned].filter(([, registers]) => registers.has(id)).map(([stack]) => stack);
+    const owners: string[] = [];
+    for (const [stack, registers] of this.owned) if (registers.has(id)) owners.push(stack);
+    return owners;
   }
 
-  setOwned(stack: string, id: RegisterId, owned: readonly Owned[]): void {
+  /** `aspects`: all that is owned, as `aspectKey` has it, where the caller knows it already. */
+  setOwned(stack: string, id: RegisterId, owned: readonly Owned[], aspects = aspectKey(owned.flatMap((one) => one.aspects))): void {
     if (owned.length === 0) this.stackOf(stack).delete(id);
-    else this.stackOf(stack).set(id, { aspects: aspectKey(owned.flatMap((one) => one.aspects)), json: JSON.stringify(owned) });
+    else this.stackOf(stack).set(id, { aspects, json: JSON.stringify(owned) });
   }
 }
 
@@ -165,13 +183,20 @@ function quote(text: string): string {
 }
 
 function unquote(text: string): string {
+  if (!text.includes("\\")) return text.slice(1, -1);
   return JSON.parse(text) as string;
 }
 
+/** The files of a tree have one list of aspects in common, and it is asked for at each of them. */
+const aspectKeys = new WeakMap<readonly string[], string>();
+
 /** Aspects as one text: sorted and without tabs or line ends, for a comparison without parsing. */
 export function aspectKey(aspects: readonly string[]): string {
-  if (aspects.length === 1) return encodeAspect(aspects[0] as string);
-  return [...new Set(aspects)].map(encodeAspect).sort().join(",");
+  const known = aspectKeys.get(aspects);
+  if (known !== undefined) return known;
+  const key = [...new Set(aspects)].map(encodeAspect).sort().join(",");
+  aspectKeys.set(aspects, key);
+  return key;
 }
 
 function encodeAspect(aspect: string): string {
@@ -262,8 +287,9 @@ function hold(
 
 function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
   const declared = held.settings.filter((setting) => setting.implied !== true);
-  if (declared.length === 0) return;
-  const aspects = declared.flatMap((setting) => setting.aspects);
+  const [first] = declared;
+  if (first === undefined) return;
+  const aspects = declared.length === 1 ? first.aspects : declared.flatMap((setting) => setting.aspects);
   // In sync and known: nothing to say, and no JSON to make.
   if (!held.changed && ledger.owns(plan.stack, held.id, aspects)) return;
   const before = ledger.ownedBy(plan.stack, held.id);
@@ -283,7 +309,8 @@ function own(ledger: Ledger, plan: Plan, held: Held, run: RunId): void {
     });
   // What is declared no longer is owned until a prune lets go of it.
   const orphaned = before.filter((one) => !one.aspects.some((aspect) => aspects.includes(aspect)));
-  ledger.setOwned(plan.stack, held.id, [...owned, ...orphaned]);
+  if (orphaned.length === 0) ledger.setOwned(plan.stack, held.id, owned, aspectKey(aspects));
+  else ledger.setOwned(plan.stack, held.id, [...owned, ...orphaned]);
 }
 
 function release(ledger: Ledger, stack: string, id: RegisterId, aspects: readonly string[]): void {

@@ -19,6 +19,7 @@ export class Pack {
   private named = false;
   private pending: Buffer[] = [];
   private fd: number | undefined;
+  private readFd: number | undefined;
   /** Entries that this process wrote itself. */
   private readonly fresh = new Set<string>();
 
@@ -94,22 +95,27 @@ export class Pack {
 
   /** The bytes, if they are there and have the digest. */
   get(digest: Digest): Buffer | undefined {
-    const entry = this.entries.get(digest);
+    const entry = this.entries.get(digest) ?? this.grown().get(digest);
     if (!entry) return undefined;
     if (this.pending.length > 0) this.flush();
-    const fd = this.files.openRead(this.path);
-    try {
-      const bytes = Buffer.allocUnsafe(entry.size);
-      let length = 0;
-      while (length < entry.size) {
-        const count = this.files.read(fd, bytes, length, entry.size - length, entry.at + length);
-        if (count === 0) return undefined;
-        length += count;
-      }
-      return sha256(bytes) === digest ? bytes : undefined;
-    } finally {
-      this.files.close(fd);
+    this.readFd ??= this.files.openRead(this.path);
+    const bytes = Buffer.allocUnsafe(entry.size);
+    let length = 0;
+    while (length < entry.size) {
+      const count = this.files.read(this.readFd, bytes, length, entry.size - length, entry.at + length);
+      if (count === 0) return undefined;
+      length += count;
     }
+    return sha256(bytes) === digest ? bytes : undefined;
+  }
+
+  /** The entries, with those that a writer of the same file added since it was read; what this pack itself writes it knows. */
+  private grown(): ReadonlyMap<string, { readonly at: number; readonly size: number }> {
+    const isWriter = this.fd !== undefined || this.pending.length > 0;
+    if (isWriter || (this.files.lstat(this.path)?.size ?? 0) <= this.length) return this.entries;
+    const bytes = readWhole(this.files, this.path);
+    if (bytes) this.index(bytes);
+    return this.entries;
   }
 
   digests(): IterableIterator<string> {
@@ -117,7 +123,8 @@ export class Pack {
   }
 
   close(): void {
-    if (this.fd !== undefined) this.files.close(this.fd);
+    for (const fd of [this.fd, this.readFd]) if (fd !== undefined) this.files.close(fd);
     this.fd = undefined;
+    this.readFd = undefined;
   }
 }

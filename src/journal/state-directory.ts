@@ -20,6 +20,7 @@ export class StateDirectory {
   readonly path: string;
   protected readonly system: System;
   private keysRead: Keys | undefined;
+  private readonly readers = new Map<RunId, RunFolder>();
   readonly blobs: Blobs;
 
   constructor(system: System, path: string) {
@@ -116,7 +117,10 @@ export class StateDirectory {
   /** A content that a run or a blob keeps. */
   content(digest: Digest, runs: readonly RunId[]): Buffer | undefined {
     for (const run of runs) {
-      const bytes = this.runFolder(run).content(digest);
+      const folder = this.readers.get(run) ?? this.runFolder(run);
+      // Kept, as each folder reads through its packs once; what a pack got since then is looked for where it lacks something.
+      this.readers.set(run, folder);
+      const bytes = folder.content(digest);
       if (bytes) return bytes;
     }
     return this.blobs.get(digest);

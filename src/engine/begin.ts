@@ -1,4 +1,4 @@
-import { type Digest, isKeyed, type Plan, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
+import { type Digest, isKeyed, type Plan, type RegisterId, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
 import { type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { planText } from "./plan-file.ts";
@@ -8,16 +8,24 @@ import { type Tools, Work } from "./work.ts";
 
 /** Whether a plan without changes has something for the ledger: aspects that nobody recorded yet. */
 export function hasNews(plan: Plan, { ledger, vault }: Pick<Tools, "ledger" | "vault">): boolean {
-  const declared = new Map<string, string[]>();
-  for (const step of [...plan.steady, ...plan.changes]) {
-    if (step.releases) return true;
-    const aspects = step.settings.flatMap((index) => (plan.settings[index]?.implied ? [] : (plan.settings[index]?.aspects ?? [])));
-    if (aspects.length === 0) continue;
+  const declared = new Map<RegisterId, readonly string[]>();
+  const declare = (step: Step) => {
     const id = registerId(step.register);
-    declared.set(id, [...(declared.get(id) ?? []), ...aspects]);
+    for (const index of step.settings) {
+      const setting = plan.settings[index];
+      if (setting === undefined || setting.implied || setting.aspects.length === 0) continue;
+      const known = declared.get(id);
+      declared.set(id, known ? [...known, ...setting.aspects] : setting.aspects);
+    }
+  };
+  for (const steps of [plan.steady, plan.changes]) {
+    for (const step of steps) {
+      if (step.releases) return true;
+      declare(step);
+    }
   }
   // The ledger has no secret, so neither have its aspects (`line password=…`).
-  for (const [id, aspects] of declared) if (!ledger.owns(plan.stack, id as never, vault.seal(aspects))) return true;
+  for (const [id, aspects] of declared) if (!ledger.owns(plan.stack, id, vault.seal(aspects))) return true;
   return false;
 }
 
@@ -29,16 +37,19 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
   const { kinds, vault, ledger } = tools;
   const look = (state: State, kindName: string, declared: boolean | undefined, remembered: boolean) => {
     const kind = kindOf(kinds, kindName);
+    // Of ten thousand files few have anything to hide: these three answers cost nothing.
+    if (declared !== true && !remembered && !vault.hasSecrets && (declared === false || kind.private?.(state) !== true)) return;
     for (const digest of kind.contents?.(state) ?? []) {
       if (isKeyed(digest)) continue;
       const hidden = declared === true || remembered || vault.holdsSecret(digest) || (declared !== false && kind.private?.(state) === true);
       if (hidden) vault.hide(digest);
     }
   };
+  const isRemembered = ({ register }: Step) => ledger.sensitive.size > 0 && ledger.sensitive.has(registerId(register));
   /** In whatever spelling a format or a template writes it: what wants a secret makes a content that holds it. */
-  const wantsSecret = (step: Step) =>
-    vault.hasSecrets && step.settings.some((index) => vault.secretIn(plan.settings[index]?.want ?? null) !== undefined);
-  for (const step of [...plan.changes, ...plan.steady]) if (wantsSecret(step)) ledger.sensitive.add(registerId(step.register));
+  const wantsSecret = (step: Step) => step.settings.some((index) => vault.secretIn(plan.settings[index]?.want ?? null) !== undefined);
+  if (vault.hasSecrets)
+    for (const step of [...plan.changes, ...plan.steady]) if (wantsSecret(step)) ledger.sensitive.add(registerId(step.register));
   for (const change of plan.changes) {
     const declared = change.manner?.sensitive;
     const { kind } = change.register;
@@ -48,13 +59,12 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
       (kindOf(kinds, kind).contents?.(state) ?? []).some((digest) => vault.holdsSecret(digest)),
     );
     if (holds) ledger.sensitive.add(registerId(change.register));
-    const remembered = ledger.sensitive.has(registerId(change.register));
+    const remembered = isRemembered(change);
     look(change.before, kind, privately || declared === true ? true : declared, remembered);
     look(change.after, kind, privately || declared === true ? true : declared, remembered);
   }
   hideOtherSides(plan, tools);
-  for (const step of plan.steady)
-    look(step.before, step.register.kind, step.manner?.sensitive, ledger.sensitive.has(registerId(step.register)));
+  for (const step of plan.steady) look(step.before, step.register.kind, step.manner?.sensitive, isRemembered(step));
   for (const setting of plan.settings) {
     const { content } = setting.want;
     if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest)))

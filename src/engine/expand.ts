@@ -74,7 +74,11 @@ export async function expand(
   for (const settings of own)
     for (const { register, implied } of settings) if (register.kind === "path" && implied !== true) named.add(register.key);
   const swept = declared.map((_, index) => expansion.sweepOf(index, named));
-  const settings = own.flatMap((list, by) => [...list, ...(swept[by] ?? [])].map((setting): PlannedSetting => ({ ...setting, by })));
+  const settings: PlannedSetting[] = [];
+  for (let by = 0; by < declared.length; by += 1) {
+    for (const setting of own[by] ?? []) settings.push({ ...setting, by });
+    for (const setting of swept[by] ?? []) settings.push({ ...setting, by });
+  }
   return { expanded: { resources: expansion.plannedResources(), settings, through: expansion.through }, problems };
 }
 

@@ -35,7 +35,7 @@ import { kindOf, readForPlan } from "./read.ts";
 import type { Vault } from "./vault.ts";
 
 /** What planning asks of the vault. */
-export type SecretKeeper = Pick<Vault, "secretIn" | "seal" | "unsealKnown">;
+export type SecretKeeper = Pick<Vault, "hasSecrets" | "secretIn" | "seal" | "unsealKnown">;
 
 /** What planning works with. */
 export interface PlanParts {
@@ -126,7 +126,11 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
 /** Loads what the settings' goals need. */
 export async function prepareGoals(settings: readonly PlannedSetting[], goals: ReadonlyMap<string, Goal>): Promise<void> {
   // What a goal needs may depend on its want (a format); most need nothing.
-  for (const setting of settings) await goalOf(goals, setting).prepare?.(setting.want);
+  for (const setting of settings) {
+    const goal = goalOf(goals, setting);
+    // An await costs a turn of the event loop even where there is nothing to wait for.
+    if (goal.prepare) await goal.prepare(setting.want);
+  }
 }
 
 /** Registers that goals look at and that nobody sets. */
@@ -190,6 +194,7 @@ function exposedSecrets(
   resources: readonly PlannedResource[],
   secrets: SecretKeeper,
 ): readonly Problem[] {
+  if (!secrets.hasSecrets) return [];
   return settings.flatMap((setting): readonly Problem[] => {
     const { address, at } = resources[setting.by] as PlannedResource;
     const inKey = secrets.secretIn(setting.register.key);
@@ -303,8 +308,7 @@ class Drafting {
   private takeSetting(index: number): void {
     const setting = this.settings[index] as PlannedSetting;
     const id = registerId(setting.register);
-    const draft = this.draftFor(setting, id);
-    draft.settings.push(index);
+    const draft = this.draftFor(index, setting, id);
     let after: State;
     try {
       after = converged(this.stateOf(id), setting, this.fold);
@@ -327,7 +331,7 @@ class Drafting {
         this.problems.push(error("cannot-read", "the system cannot be read", after.why, resource.at, resource.address));
       }
     }
-    this.folded.set(id, after);
+    if (after !== draft.after || this.folded.has(id)) this.folded.set(id, after);
     const changedBefore = !matches(draft.before, draft.after, this.parts.fingerprint);
     draft.after = after;
     const changes = !matches(draft.before, after, this.parts.fingerprint);
@@ -337,10 +341,13 @@ class Drafting {
     }
   }
 
-  private draftFor(setting: PlannedSetting, id: RegisterId): Draft {
+  private draftFor(index: number, setting: PlannedSetting, id: RegisterId): Draft {
     const segment = this.openers.length;
     const known = this.open.get(id);
-    if (known && known.segment === segment) return known;
+    if (known && known.segment === segment) {
+      known.settings.push(index);
+      return known;
+    }
     const state = this.stateOf(id);
     const kind = kindOf(this.parts.kinds, setting.register.kind);
     const behind = this.openers[segment - 1];
@@ -348,7 +355,7 @@ class Drafting {
     const draft: Draft = {
       register: setting.register,
       id,
-      settings: [],
+      settings: [index],
       before: state,
       after: state,
       segment,
@@ -394,6 +401,8 @@ class Drafting {
     const all = new Map<RegisterId, Draft[]>();
     for (const draft of this.drafts) {
       if (draft.settings.length === 0) continue;
+      // One setting that found nothing to do has proved itself; where no segment begins, a register has but one draft.
+      if (this.openers.length === 0 && draft.settings.length === 1 && draft.after === draft.before) continue;
       const known = all.get(draft.id);
       if (known) known.push(draft);
       else all.set(draft.id, [draft]);
@@ -449,6 +458,7 @@ function finish(
       else byResource.set(by, [index]);
     }
   });
+  const byRegister = placesByRegister(drafts, settings);
   const needs = drafts.map((draft, index) => {
     if (!changing[index]) return [];
     const needed = new Set<number>(parents.of(index));
@@ -456,10 +466,7 @@ function finish(
       const one = settings[setting] as PlannedSetting;
       for (const other of resources[one.by]?.needs ?? [])
         for (const need of byResource.get(other) ?? []) if (changing[need] && need !== index) needed.add(need);
-      for (const id of one.reads ?? [])
-        drafts.forEach((other, need) => {
-          other.id === id && changing[need] && need !== index && need < index && needed.add(need);
-        });
+      for (const id of one.reads ?? []) for (const need of byRegister.get(id) ?? []) if (changing[need] && need < index) needed.add(need);
     }
     return [...needed];
   });
@@ -472,12 +479,24 @@ function finish(
     }));
     return { changes: [], steady: [], problems: [...problems, circleProblem(names)] };
   }
-  const number = new Map(order.order.map((index, n) => [index, n]));
+  const number = new Uint32Array(drafts.length);
+  order.order.forEach((index, n) => {
+    number[index] = n;
+  });
   const changes: Change[] = [];
   const steady: Steady[] = [];
+  const places = new Map<number, Change["resources"]>();
+  const placeOf = (by: number) => {
+    const known = places.get(by);
+    if (known !== undefined) return known;
+    const resource = resources[by];
+    const made = resource ? [{ address: resource.address, at: resource.at }] : [];
+    places.set(by, made);
+    return made;
+  };
   for (const index of order.order) {
     const draft = drafts[index] as Draft;
-    const n = number.get(index) as number;
+    const n = number[index] as number;
     const manner = mannerOf(draft, settings);
     const base = {
       n,
@@ -500,9 +519,8 @@ function finish(
       action: actionOf(kind, before, draft.after),
       label: labelOf(kind, draft, before, manner ?? {}),
       reason: reasonOf(draft, settings, parts, drafting.fold),
-      resources: placesOf(draft, settings, resources),
-      ...(needs[index] &&
-        needs[index].length > 0 && { needs: needs[index].map((need) => number.get(need) as number).sort((a, b) => a - b) }),
+      resources: placesOf(draft, settings, resources, placeOf),
+      ...(needs[index] && needs[index].length > 0 && { needs: needs[index].map((need) => number[need] as number).sort((a, b) => a - b) }),
       ...(draft.unknown && {
         unknown: true as const,
         ...(draft.tentative === undefined && { tentative: "not known without running its guard" }),
@@ -513,6 +531,18 @@ function finish(
     problems.push(...refusals(change, kind, resources, settings));
   }
   return { changes, steady, problems };
+}
+
+/** The drafts of each register; none where no setting looks at another register. */
+function placesByRegister(drafts: readonly Draft[], settings: readonly PlannedSetting[]): ReadonlyMap<RegisterId, readonly number[]> {
+  const places = new Map<RegisterId, number[]>();
+  if (!settings.some((setting) => setting.reads !== undefined)) return places;
+  drafts.forEach(({ id }, index) => {
+    const known = places.get(id);
+    if (known) known.push(index);
+    else places.set(id, [index]);
+  });
+  return places;
 }
 
 /** The further fields of states that would be lost, asked of each kind in one go. */
@@ -550,6 +580,7 @@ class ParentCheck {
     changing: readonly boolean[],
     problems: Problem[],
   ) {
+    if (!changing.includes(true)) return;
     // The first draft of a register is where it comes to be; the last one where it goes.
     drafts.forEach((draft, index) => {
       if (changing[index] || !this.byId.has(draft.id)) this.byId.set(draft.id, index);
@@ -632,7 +663,15 @@ function labelOf(kind: RegisterKind, draft: Draft, before: State, manner: Manner
   return kind.label?.(draft.register, before, draft.after, manner) ?? "exact";
 }
 
-function placesOf(draft: Draft, settings: readonly PlannedSetting[], resources: readonly PlannedResource[]): Change["resources"] {
+function placesOf(
+  draft: Draft,
+  settings: readonly PlannedSetting[],
+  resources: readonly PlannedResource[],
+  known: (resource: number) => Change["resources"],
+): Change["resources"] {
+  const [first] = draft.settings;
+  // One list for all the files of a tree.
+  if (first !== undefined && draft.settings.length === 1 && draft.pruned.length === 0) return known(settings[first]?.by ?? -1);
   const seen = new Set<number>();
   const places: { address: PlannedResource["address"]; at: PlannedResource["at"] }[] = [];
   for (const index of draft.settings) {

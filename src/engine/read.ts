@@ -62,12 +62,9 @@ export async function readForPlan(
   reader: Reader,
 ): Promise<{ readonly states: Map<RegisterId, State>; readonly problems: readonly Problem[] }> {
   const wanted = new Map<RegisterId, Register>();
-  const by = new Map<RegisterId, PlannedSetting>();
-  for (const setting of settings) {
-    const id = registerId(setting.register);
-    if (wanted.has(id)) continue;
-    wanted.set(id, setting.register);
-    by.set(id, setting);
+  for (const { register } of settings) {
+    const id = registerId(register);
+    if (!wanted.has(id)) wanted.set(id, register);
   }
   for (const register of more) {
     const id = registerId(register);
@@ -92,7 +89,8 @@ export async function readForPlan(
       states.set(id, state as State);
     } catch (thrown) {
       if (!(thrown instanceof SystemFault)) throw thrown;
-      const resource = resources[by.get(id)?.by ?? -1];
+      const wanting = settings.find((setting) => registerId(setting.register) === id);
+      const resource = resources[wanting?.by ?? -1];
       problems.push(error("cannot-read", "the system cannot be read", thrown.message, resource?.at, resource?.address));
     }
   }

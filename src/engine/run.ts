@@ -21,21 +21,24 @@ import { prepareGoals } from "./plan.ts";
 import { readAll } from "./read.ts";
 import { recover } from "./recover.ts";
 import { type Outcome, setAll, type Todo } from "./set-all.ts";
+import { SECRET_MARK } from "./vault.ts";
 import { divergences } from "./verify.ts";
 import { registersRead, type Tools, type Work } from "./work.ts";
 
-/** A plan and the text in which it is written down. */
+/** A plan and how it is written down. */
 export interface FrozenPlan {
   readonly plan: Plan;
-  readonly text: string;
+  /** Its text and digest; asked for where a run begins and nowhere else, as a large plan in sync would pay for them in vain. */
+  sealed(): { readonly text: string; readonly digest: string };
 }
 
 /** Applies a plan that was checked and confirmed. A plan in sync leaves no run behind, unless the ledger has something to learn. */
 export async function applyPlan(tools: Tools, frozen: FrozenPlan): Promise<RunReport> {
-  const { plan } = frozen;
-  const todo = todoOf(plan);
-  if (todo.length === 0 && !hasNews(plan, tools)) return inSync(plan);
-  const work = beginRun(tools, plan, frozen.text);
+  const todo = todoOf(frozen.plan);
+  if (todo.length === 0 && !hasNews(frozen.plan, tools)) return inSync(frozen.plan);
+  const { text, digest } = frozen.sealed();
+  const plan = { ...frozen.plan, digest };
+  const work = beginRun(tools, plan, text);
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "apply", total: todo.length });
   const outcome = await setAll(work, todo, "forward");
   if (outcome.revert && !outcome.fatal) return undoWithin(work);
@@ -49,7 +52,7 @@ function todoOf(plan: Plan): readonly Todo[] {
 
 /** Goes on with an interrupted or halted run. */
 export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunReport> {
-  const plan = tools.vault.unseal(folder.plan());
+  const plan = unsealed(tools, folder);
   await prepareGoals(plan.settings, tools.goals);
   hideSensitive(plan, tools);
   const work = openRun(tools, folder, plan);
@@ -215,7 +218,7 @@ export interface RevertOptions {
 
 /** Undoes a run, or the done part of one that was interrupted. Again on a reverted run: nothing, unless a kept conflict is forced. */
 export async function revertRun(tools: Tools, folder: RunFolder, options: RevertOptions): Promise<RunReport> {
-  const plan = unsealedWhereKnown(tools, folder.plan());
+  const plan = unsealedWhereKnown(tools, folder);
   const work = openRun(tools, folder, plan);
   if (work.run.status === "reverted" && options.force.size === 0) return nothingToDo(work, "revert", "reverted");
   if (work.run.status === "abandoned") {
@@ -228,13 +231,18 @@ export async function revertRun(tools: Tools, folder: RunFolder, options: Revert
 }
 
 /** Undoing needs few of the secrets: those that are not known stay marks, and are asked for where one is used. */
-function unsealedWhereKnown(tools: Tools, plan: Plan): Plan {
+function unsealedWhereKnown(tools: Tools, folder: RunFolder): Plan {
   try {
-    return tools.vault.unseal(plan);
+    return unsealed(tools, folder);
   } catch (thrown) {
-    if (thrown instanceof SystemFault) return plan;
+    if (thrown instanceof SystemFault) return folder.plan();
     throw thrown;
   }
+}
+
+/** The frozen plan with its secrets. Most plans have none, and their text tells so sooner than a walk through all of them. */
+function unsealed(tools: Tools, folder: RunFolder): Plan {
+  return folder.planText().includes(SECRET_MARK) ? tools.vault.unseal(folder.plan()) : folder.plan();
 }
 
 /** `on_failure: revert`: the run is undone in its own journal. */

@@ -17,6 +17,9 @@ const LINE_MINIMUM = 12;
 /** A secret, or a form of it: `⟦secret:token:…⟧`, `⟦secret:token:base64:…⟧`. */
 const MARK = /⟦secret:([^:⟧]+)(?::(json|url|base64|base64url|html|number|line\d+))?:([0-9a-f]{24})⟧/g;
 
+/** What every mark begins with. */
+export const SECRET_MARK = "⟦secret:";
+
 const NUMBER_MARK = /^⟦secret:[^:⟧]+:number:[0-9a-f]{24}⟧$/;
 
 /** One way in which a secret may stand in a text. */
@@ -149,7 +152,7 @@ export class Vault {
 
   private unwalk(value: Json): Json {
     if (typeof value === "string") {
-      if (!value.includes("⟦secret:")) return value;
+      if (!value.includes(SECRET_MARK)) return value;
       const text = this.unmark(value);
       return NUMBER_MARK.test(value) && text !== value ? Number(text) : text;
     }

@@ -1,4 +1,4 @@
-import { CannotConverge, type PlannedSetting, type RegisterId, registerId, type State, type Step } from "../core/index.ts";
+import { CannotConverge, type PlannedSetting, type Register, type RegisterId, registerId, type State } from "../core/index.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { readAll } from "./read.ts";
@@ -18,21 +18,16 @@ export interface Divergence {
 export async function divergences(work: Work): Promise<readonly Divergence[]> {
   const { plan } = work;
   const steps = [...plan.changes, ...plan.steady].sort((a, b) => a.n - b.n);
-  const first = new Map<RegisterId, Step>();
-  const settings = new Map<RegisterId, PlannedSetting[]>();
+  const registers: Register[] = [];
+  const settings = new Map<RegisterId, readonly number[]>();
   for (const step of steps) {
     const id = registerId(step.register);
-    if (!first.has(id)) first.set(id, step);
-    const list = settings.get(id) ?? [];
-    list.push(...step.settings.map((index) => plan.settings[index] as PlannedSetting));
-    settings.set(id, list);
+    const known = settings.get(id);
+    if (known === undefined) registers.push(step.register);
+    settings.set(id, known === undefined ? step.settings : [...known, ...step.settings]);
   }
-  const ids = [...first.keys()];
-  const found = await readAll(
-    ids.map((id) => (first.get(id) as Step).register),
-    work.tools.kinds,
-    work.trusting,
-  );
+  const ids = [...settings.keys()];
+  const found = await readAll(registers, work.tools.kinds, work.trusting);
   const states = new Map(ids.map((id, index) => [id, found[index] as State]));
   for (const setting of plan.settings) {
     for (const id of setting.reads ?? []) {
@@ -52,7 +47,7 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
     const now = states.get(id) as State;
     let wanted = now;
     try {
-      for (const setting of settings.get(id) ?? []) wanted = converged(wanted, setting, parts);
+      for (const index of settings.get(id) ?? []) wanted = converged(wanted, plan.settings[index] as PlannedSetting, parts);
     } catch (thrown) {
       if (!(thrown instanceof CannotConverge)) throw thrown;
       different.push({ register: id, found: now, wanted: now });

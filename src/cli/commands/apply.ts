@@ -101,12 +101,11 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
   if (!planned.ok) return invalid(context, planned.problems);
   const { plan, vault } = planned.value;
   showProblems(context, planned.value.problems);
-  const sealed = sealedPlan(plan, { vault });
-  const frozen: FrozenPlan = { plan: { ...plan, digest: sealed.digest }, text: sealed.text };
-  const refused = guard(context, frozen.plan, reading, options);
+  const frozen: FrozenPlan = { plan, sealed: () => sealedPlan(plan, { vault }) };
+  const refused = guard(context, plan, reading, options);
   if (refused.length > 0) {
     if (!context.json)
-      print(context, await renderPlan(frozen.plan, lookOf(reading.contents, vault), { ...context.outStyle, full: options.full === true }));
+      print(context, await renderPlan(plan, lookOf(reading.contents, vault), { ...context.outStyle, full: options.full === true }));
     return refuse(context, refused, refused.some(({ code }) => code === "no-room") ? EXIT.failed : EXIT.refused);
   }
   return confirmAndApply(context, state, reading, vault, frozen, options);
@@ -251,7 +250,14 @@ async function applySaved(context: Context, state: LockedDirectory, file: string
   }
   const refused = guard(context, plan, reading, options);
   if (refused.length > 0) return refuse(context, refused, refused.some(({ code }) => code === "no-room") ? EXIT.failed : EXIT.refused);
-  return confirmAndApply(context, state, reading, vault, { plan, text }, { ...options, yes: true });
+  return confirmAndApply(
+    context,
+    state,
+    reading,
+    vault,
+    { plan, sealed: () => ({ text, digest: stored.digest }) },
+    { ...options, yes: true },
+  );
 }
 
 /** Whether what moved since the plan is as its run left it. */

@@ -74,7 +74,7 @@ async function show(context: Context, planned: PlannedStack, options: PlanOption
   let { plan: made } = planned;
   if (options.out !== undefined) {
     made = await savePlan(context, planned, options.out);
-  } else {
+  } else if (context.json) {
     made = { ...made, digest: sealedPlan(made, planned).digest };
   }
   const look = lookOf(planned.reading.contents, planned.vault);

@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
 const { quick, only } = options;
 const files = quick ? 2_000 : 10_000;
 const many = quick ? 10_000 : 100_000;
-const rounds = quick ? { start: 5, sync: 3, change: 2, large: 1 } : { start: 41, sync: 15, change: 9, large: 3 };
+const rounds = quick ? { start: 5, sync: 3, change: 2, large: 1 } : { start: 21, sync: 7, change: 3, large: 1 };
 const count = (number) => `${number.toLocaleString("en")} files`;
 
 if (options.launcher === undefined) build();

@@ -22,7 +22,7 @@ export function inDoubt(plan: Plan, run: RunState, kinds: Tools["kinds"]): reado
 }
 
 /** Whether an address means a change: its resource, all of that name, or its register. */
-export function means(address: string, change: Change): boolean {
+function means(address: string, change: Change): boolean {
   return (
     registerId(change.register) === address ||
     change.resources.some((resource) => resource.address === address || resource.address.startsWith(`${address}#`))

@@ -1,5 +1,5 @@
 export { type Abandoned, abandonRun } from "./abandon.ts";
-export { type Answered, answerRun, inDoubt, means } from "./answer.ts";
+export { type Answered, answerRun, inDoubt } from "./answer.ts";
 export { hasNews, hideSensitive, sealedPlan } from "./begin.ts";
 export { type Fingerprint, matches } from "./compare.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";

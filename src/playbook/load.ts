@@ -88,7 +88,19 @@ export async function loadPlaybook(text: string, file: string, sources: Playbook
 /** Checks a playbook as far as that goes without inputs and facts. */
 export async function lintPlaybook(text: string, file: string, types: ReadonlyMap<string, ResourceType>): Promise<readonly Problem[]> {
   const linted = await withLibraries((libraries) => work(new Source(file, text), { types, facts: unknown }, libraries));
+  for (const declared of linted.resources) await checkByType(declared, types, linted.reports);
   return linted.reports.all().map((problem) => withoutSecrets(problem, linted.hidden));
+}
+
+/** What a type says against a resource of which all is known without a look at the system. */
+async function checkByType(declared: Declared, types: ReadonlyMap<string, ResourceType>, reports: Reports): Promise<void> {
+  const type = types.get(declared.type);
+  if (type?.check === undefined) return;
+  await type.prepare?.(declared.spec);
+  type.check(declared.spec, ({ code, summary, detail, field, severity = "error" }) => {
+    const at = field === undefined ? declared.at : declared.place(...field);
+    reports.take({ code, severity, summary, detail, at, address: declared.address });
+  });
 }
 
 let liquid: LiquidEngine | undefined;

@@ -67,7 +67,13 @@ export class Reports {
       ...(at && { at }),
       ...(at && source?.shown && { excerpt: source.line(at.line) }),
     };
-    const key = `${problem.code} ${at?.file}:${at?.line}:${at?.column} ${problem.detail}`;
+    this.take(problem);
+  }
+
+  /** Takes a problem that knows its place; the same one twice is one. */
+  take(problem: Problem): void {
+    const { code, at, detail } = problem;
+    const key = `${code} ${at?.file}:${at?.line}:${at?.column} ${detail}`;
     if (!this.#found.has(key)) this.#found.set(key, problem);
   }
 

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Digest, Files, RegisterId, System } from "../../src/core/index.ts";
+import type { Digest, Files, RegisterId, State, System } from "../../src/core/index.ts";
 import { LockedDirectory, retain } from "../../src/journal/index.ts";
 import { realSystem } from "../../src/system/index.ts";
 import { Machine } from "./machine.ts";
@@ -38,8 +38,7 @@ function dyingSystem(at: number): { readonly system: System; readonly calls: () 
   return { system: { ...real, files }, calls: () => count };
 }
 
-const contentsOf = (_register: RegisterId, state: { readonly content?: unknown }) =>
-  typeof state.content === "string" ? [state.content as Digest] : [];
+const contentsOf = (_register: RegisterId, state: State) => (typeof state.content === "string" ? [state.content as Digest] : []);
 
 async function gc(system: System, path: string): Promise<void> {
   const state = await LockedDirectory.lock(system, path, { patience: 5000, weak: true });
@@ -78,7 +77,7 @@ test("a gc that is killed anywhere loses nothing that it would have kept, and ca
       expect({ at, runs: rebuilt.runs.size }).toEqual({ at, runs: 3 });
       const id = `path:${machine.folder}/motd` as RegisterId;
       const [owned] = rebuilt.ownedBy("web", id);
-      const { content } = owned?.was ?? {};
+      const content = owned?.was.content;
       expect(state.content(content as Digest, state.runs())?.toString()).toBe("as it was\n");
       state.unlock();
       await gc(system, path);

@@ -52,6 +52,11 @@ describe("lint", () => {
     expect(machine.list(".")).toEqual(["x.yaml"]);
   });
 
+  test("says what a type has against a resource", () => {
+    const machine = new Machine().write("x.yaml", "setpoint: 1\nname: x\nresources:\n  - file: a\n  - command: go\n    run: [ 'true' ]\n");
+    expect(machine.json(["lint", "x.yaml"], 3).problems).toMatchObject([{ code: "unguarded-command", at: { file: "x.yaml", line: 5 } }]);
+  });
+
   test("needs no value of an input", () => {
     const machine = new Machine().write(
       "x.yaml",

@@ -48,16 +48,21 @@ export function has(program) {
  * Takes the time of each case once a round, one after another, so that what else the machine does meets all of them.
  * `cases`: functions by name that are handed the number of the round and give milliseconds. Gives the samples by name.
  */
-export function interleaved(rounds, cases, { warmup = 1, each = () => undefined } = {}) {
+export async function interleaved(rounds, cases, { warmup = 1 } = {}) {
   const samples = Object.fromEntries(Object.keys(cases).map((name) => [name, []]));
   for (let round = -warmup; round < rounds; round += 1) {
     for (const [name, run] of Object.entries(cases)) {
       const ms = run(round + warmup);
       if (round >= 0) samples[name].push(ms);
+      await signals();
     }
-    each(round);
   }
   return samples;
+}
+
+/** Lets a signal that came while a command ran be heard: nothing else here waits for anything. */
+export function signals() {
+  return new Promise((done) => setImmediate(done));
 }
 
 /** Median, least and most of some numbers. */

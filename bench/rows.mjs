@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { has, interleaved, summary, timeAndMemoryOf, timeOf } from "./measure.mjs";
+import { has, interleaved, signals, summary, timeAndMemoryOf, timeOf } from "./measure.mjs";
 import { filePlaybook, makeTree, treePlaybook } from "./trees.mjs";
 
 /** The part of a ratio's rounds that is the most telling one: the median of the ratios within each round. */
@@ -17,14 +17,14 @@ function judged(samples, over, most) {
 }
 
 /** `--version` and a plan of one file in sync against a node that does nothing. */
-export function startRows({ node, setpoint, folder, rounds }) {
+export async function startRows({ node, setpoint, folder, rounds }) {
   const inside = join(folder, "start");
   mkdirSync(inside);
   const playbook = filePlaybook(join(inside, "one.yaml"), join(inside, "one"));
   const state = ["--state-dir", join(inside, "state")];
   // The ledger knows the file, as it does on any machine where a plan is in sync.
   timeOf([...setpoint, "apply", playbook, "--yes", ...state]);
-  const samples = interleaved(rounds, {
+  const samples = await interleaved(rounds, {
     node: () => timeOf([node, "-e", "0"]),
     version: () => timeOf([...setpoint, "--version"]),
     plan: () => timeOf([...setpoint, "plan", playbook, ...state]),
@@ -48,7 +48,7 @@ export function startRows({ node, setpoint, folder, rounds }) {
 }
 
 /** A tree that is in sync, against rsync that compares the same files by checksum and changes nothing. */
-export function inSyncRows({ setpoint, folder, rounds, files, name }) {
+export async function inSyncRows({ setpoint, folder, rounds, files, name }) {
   const { source } = treeAt(folder, files);
   const inside = join(folder, `sync-${files}`);
   mkdirSync(inside);
@@ -57,7 +57,7 @@ export function inSyncRows({ setpoint, folder, rounds, files, name }) {
   const state = ["--state-dir", join(inside, "state")];
   timeOf([...setpoint, "apply", playbook, "--yes", ...state]);
   const rsync = has("rsync") ? { rsync: () => timeOf(["rsync", "-a", "--checksum", "-n", `${source}/`, `${target}/`]) } : {};
-  const samples = interleaved(rounds, {
+  const samples = await interleaved(rounds, {
     ...rsync,
     plan: () => timeOf([...setpoint, "plan", playbook, ...state]),
     apply: () => timeOf([...setpoint, "apply", playbook, "--yes", ...state]),
@@ -72,13 +72,13 @@ export function inSyncRows({ setpoint, folder, rounds, files, name }) {
 }
 
 /** The first apply, against a copy that is made durable too, and the revert of it. Every round in fresh folders: nothing is removed between. */
-export function changeRows({ setpoint, folder, rounds, files, name }) {
+export async function changeRows({ setpoint, folder, rounds, files, name }) {
   const { source } = treeAt(folder, files);
   const inside = join(folder, `change-${files}`);
   mkdirSync(inside);
   const settle = () => execFileSync("sync", ["-f", inside]);
   const at = (round) => join(inside, `round-${round}`);
-  const samples = interleaved(rounds, {
+  const samples = await interleaved(rounds, {
     copy(round) {
       mkdirSync(at(round));
       const target = join(at(round), "copy");
@@ -114,7 +114,7 @@ export function changeRows({ setpoint, folder, rounds, files, name }) {
 }
 
 /** Ten times as many files: no more than ten times the time, and not too much memory. */
-export function largeRows({ setpoint, folder, rounds, files, small, name }) {
+export async function largeRows({ setpoint, folder, rounds, files, small, name }) {
   const runs = { small: {}, large: {} };
   for (let round = 0; round < rounds; round += 1) {
     for (const [size, count] of [
@@ -136,6 +136,7 @@ export function largeRows({ setpoint, folder, rounds, files, small, name }) {
         execFileSync("sync", ["-f", inside]);
         runs[size][step] ??= [];
         runs[size][step].push(timeAndMemoryOf(argv));
+        await signals();
       }
     }
   }

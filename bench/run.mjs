@@ -48,7 +48,7 @@ try {
   for (const [name, measure] of Object.entries(groups)) {
     if (only !== undefined && !only.includes(name)) continue;
     process.stderr.write(`${name}: ${rounds[name]} rounds\n`);
-    rows.push(...measure());
+    rows.push(...(await measure()));
   }
 } finally {
   place.leave();

@@ -1,6 +1,6 @@
 import type { CommandModule } from "../../src/cli/commands/command.ts";
 import { sha256 } from "../../src/core/index.ts";
-import { type Program, SimulatedMachine } from "../../src/system/simulated/index.ts";
+import { type Lies, type Program, SimulatedMachine } from "../../src/system/simulated/index.ts";
 import { runCommand } from "./in-process.ts";
 import { MortalSystem } from "./mortal-system.ts";
 
@@ -103,8 +103,8 @@ export class Scenario {
   }
 
   /** Runs a command in a process that dies at its `at`-th mutating call (0: lives). */
-  async run(module: CommandModule, args: readonly string[] = [], at = 0, when: "before" | "after" = "before"): Promise<Life> {
-    const process = this.machine.process("/w");
+  async run(module: CommandModule, args: readonly string[] = [], at = 0, when: "before" | "after" = "before", lies?: Lies): Promise<Life> {
+    const process = this.machine.process("/w", lies);
     const mortal = new MortalSystem(process.system, at, when);
     let exit: number | undefined;
     let said = "";

@@ -1,6 +1,6 @@
 import type { Command, Ran, System } from "../../core/index.ts";
 import { type Chooser, type Cut, Disk } from "./disk.ts";
-import { SimulatedFiles } from "./files.ts";
+import { type Lies, SimulatedFiles } from "./files.ts";
 
 /** A program of the simulated machine: does its work through the files and tells how it ended. */
 export type Program = (command: Command, files: SimulatedFiles) => Ran;
@@ -22,9 +22,9 @@ export class SimulatedMachine {
     this.programs = programs;
   }
 
-  /** A process's system; its locks are free when `end` is called. */
-  process(cwd: string): { readonly system: System; end(): void } {
-    const files = new SimulatedFiles(this.disk, 0, 0);
+  /** A process's system; its locks are free when `end` is called. `lies`: syncs that do nothing. */
+  process(cwd: string, lies?: Lies): { readonly system: System; end(): void } {
+    const files = new SimulatedFiles(this.disk, 0, 0, lies);
     const me = {};
     const run = async (command: Command): Promise<Ran> =>
       this.programs[command.argv[0] ?? ""]?.(command, files) ?? { failed: "ENOENT", stdout: "", stderr: "" };

@@ -70,7 +70,7 @@ export const block = resourceType({
     const want = { ...blockWanted(spec), ...(spec.create && { create: true as const }) };
     return editSettings(
       spec.block,
-      { goal: "block", want, aspects: spec.state === "absent" ? [] : [`block ${nameOf(spec)}`] },
+      [{ goal: "block", want, aspects: spec.state === "absent" ? [] : [`block ${nameOf(spec)}`] }],
       spec,
       world,
     );

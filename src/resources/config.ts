@@ -79,13 +79,12 @@ export const config = resourceType({
     const format = formatName(spec.config, spec.format) ?? "json";
     const declared = editsOf(spec, () => undefined);
     const edits = spec.state === "present" ? declared : declared.map((edit): KeyEdit => ({ unset: "set" in edit ? edit.set : edit.unset }));
-    const aspects = spec.state === "absent" ? [] : edits.map((edit) => `key ${"set" in edit ? edit.set : edit.unset}`);
-    return editSettings(
-      spec.config,
-      { goal: "config", want: { format, edits, ...(spec.create && { create: true as const }) }, aspects },
-      spec,
-      world,
-    );
+    const parts = edits.map((edit) => ({
+      goal: "config",
+      want: { format, edits: [edit], ...(spec.create && { create: true as const }) },
+      aspects: spec.state === "absent" ? [] : [`key ${"set" in edit ? edit.set : edit.unset}`],
+    }));
+    return editSettings(spec.config, parts, spec, world);
   },
 });
 

@@ -54,7 +54,12 @@ export const line = resourceType({
   settings(spec, world) {
     const isAbsent = spec.state === "absent";
     const want = { ...lineWanted(spec), ...(spec.create && { create: true as const }) };
-    return editSettings(spec.line, { goal: "line", want, aspects: isAbsent ? [] : [`line ${spec.match ?? spec.text ?? ""}`] }, spec, world);
+    return editSettings(
+      spec.line,
+      [{ goal: "line", want, aspects: isAbsent ? [] : [`line ${spec.match ?? spec.text ?? ""}`] }],
+      spec,
+      world,
+    );
   },
 });
 

@@ -43,7 +43,7 @@ export const replace = resourceType({
   },
 
   settings: (spec, world) =>
-    editSettings(spec.replace, { goal: "replace", want: replaceWanted(spec), aspects: [`replace ${spec.pattern}`] }, spec, world),
+    editSettings(spec.replace, [{ goal: "replace", want: replaceWanted(spec), aspects: [`replace ${spec.pattern}`] }], spec, world),
 });
 
 type ReplaceSpec = {

@@ -37,10 +37,10 @@ export const create = boolean("Make the file where it does not exist; its folder
 
 type EditSpec = Parameters<typeof attributesWanted>[0] & Omit<Parameters<typeof mannerOf>[0], "replace"> & { readonly follow: boolean };
 
-/** The settings of an edit of part of a file: the edit itself, and the file's attributes where they are declared. */
+/** The settings of edits of parts of a file: one for each, as each part is owned for itself, and one for the file's attributes where they are declared. */
 export function editSettings(
   path: string,
-  edit: Pick<Setting, "goal" | "want" | "aspects">,
+  edits: readonly Pick<Setting, "goal" | "want" | "aspects">[],
   spec: EditSpec,
   world: World,
 ): readonly Setting[] {
@@ -49,7 +49,7 @@ export function editSettings(
   const { validate, hardlinks, write, sensitive } = spec;
   const manner = mannerOf({ validate, hardlinks, write, sensitive }, world);
   const attributes = attributesWanted(spec, world);
-  const first = pathSetting(key, edit.goal, edit.want, edit.aspects, manner);
+  const parts = edits.map(({ goal, want, aspects }) => pathSetting(key, goal, want, aspects, manner));
   const declared = Object.keys(attributes);
-  return declared.length === 0 ? [first] : [first, pathSetting(key, "attributes", attributes, declared, manner)];
+  return declared.length === 0 ? parts : [...parts, pathSetting(key, "attributes", attributes, declared, manner)];
 }

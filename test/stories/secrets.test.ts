@@ -281,10 +281,11 @@ test.each([
   ["a validator", "  - file: f\n    content: x\n    validate: [ check, \"${{ inputs.token }}\", '%s' ]"],
 ])("a secret in %s is refused with its place, and nothing is run", (_name, resource) => {
   const at = story().playbook(resource, { head: inputs });
-  const problem = at.problems(3, "plan", "site.yaml", byEnv).find(({ code }) => code === "secret-in-argv");
+  const ran = at.run(3, "apply", "site.yaml", "--yes", "--json", byEnv);
+  const problem = ran.json().problems.find(({ code }) => code === "secret-in-argv");
   expect(problem).toMatchObject({ at: { line: 7 } });
   expect(problem?.detail).toContain("`env` or `stdin`");
-  expectHidden(at, secrets, at.run(3, "apply", "site.yaml", "--yes", byEnv));
+  expectHidden(at, secrets, ran);
 });
 
 test("a secret in a path is refused, with an id too", () => {

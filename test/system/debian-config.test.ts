@@ -96,11 +96,10 @@ describe("a playbook over real Debian configuration files", () => {
     expect(must("getfattr", "-m", "-", "-d", sshd)).toContain('user.origin="package"');
 
     const [then, state] = [treeOf(root), treeOf(place.state)];
-    const log = place.at("trace");
-    const again = place.apply(BOOK, { more: ["--root", root], through: tracing(log) });
+    const again = place.apply(BOOK, { more: ["--root", root], through: tracing(place.trace) });
     expect(again.json).toMatchObject({ exit: 0, status: "in-sync", summary: { changed: 0 } });
     // Whoever wants the lock must open it.
-    expect(changesIn(log, (line) => line.includes(`"${place.state}/lock", O_RDWR`))).toEqual([]);
+    expect(changesIn(place.trace, (line) => line.includes(`"${place.state}/lock", O_RDWR`))).toEqual([]);
     expect(differences(then, treeOf(root), () => true)).toEqual([]);
     expect(differences(state, treeOf(place.state), () => true)).toEqual([]);
     expect(place.setpoint(["plan", BOOK, "--root", root]).code).toBe(0);

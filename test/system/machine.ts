@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "vitest";
 
@@ -64,11 +64,19 @@ export interface Report extends Ended {
 export class Place {
   readonly folder: string;
   readonly state: string;
+  /** For the log of a tracer: beside the folder, so that it is no change in it. */
+  readonly trace: string;
+  private readonly base: string;
   private readonly mounts: string[] = [];
 
-  constructor(folder: string) {
-    this.folder = folder;
-    this.state = join(folder, "state");
+  constructor() {
+    this.base = mkdtempSync("/var/tmp/setpoint-system-");
+    // Tests let other accounts look in.
+    chmodSync(this.base, 0o755);
+    this.folder = join(this.base, "work");
+    mkdirSync(this.folder, { mode: 0o755 });
+    this.state = join(this.folder, "state");
+    this.trace = join(this.base, "trace");
   }
 
   at(path: string): string {
@@ -130,8 +138,8 @@ export class Place {
 
   end(): void {
     for (const target of this.mounts) run(["umount", "-l", target]);
-    run(["chattr", "-R", "-f", "-i", "-a", this.folder]);
-    rmSync(this.folder, { recursive: true, force: true });
+    if (isRoot) run(["chattr", "-R", "-f", "-i", "-a", this.folder]);
+    rmSync(this.base, { recursive: true, force: true });
   }
 }
 
@@ -176,7 +184,7 @@ export function onMachine(name: string, wanted: readonly string[], body: (place:
         process.stderr.write(`skipped: ${name}: ${why}\n`);
         context.skip(why);
       }
-      const place = new Place(mkdtempSync("/var/tmp/setpoint-system-"));
+      const place = new Place();
       try {
         await body(place);
       } finally {

@@ -68,11 +68,9 @@ onMachine("every command that only looks changes nothing, under strace", ["strac
   const known = run([process.execPath, "bin/setpoint.js", "--help"]).out;
   for (const words of looks) {
     if (!words[0]?.startsWith("-") && !new RegExp(`^ +${words[0]}\\b`, "m").test(known)) continue;
-    const log = `${place.folder}.trace`;
-    const ran = place.setpoint(words, { through: tracing(log) });
+    const ran = place.setpoint(words, { through: tracing(place.trace) });
     expect([0, 2, 6, 64], `${words.join(" ")}: ${ran.err}`).toContain(ran.code);
-    expect(changesIn(log), words.join(" ")).toEqual([]);
-    run(["rm", "-f", log]);
+    expect(changesIn(place.trace), words.join(" ")).toEqual([]);
   }
   expect(differences(before, treeOf(place.folder), () => true)).toEqual([]);
 });
@@ -80,19 +78,16 @@ onMachine("every command that only looks changes nothing, under strace", ["strac
 onMachine("looking at a machine without a state directory makes none", ["strace"], (place) => {
   const book = place.playbook(BOOK);
   for (const words of [["plan", book], ["lint", book], ["verify", book], ["status"], ["history"]]) {
-    const log = `${place.folder}.trace`;
-    place.setpoint(words, { through: tracing(log) });
-    expect(changesIn(log), words.join(" ")).toEqual([]);
-    run(["rm", "-f", log]);
+    place.setpoint(words, { through: tracing(place.trace) });
+    expect(changesIn(place.trace), words.join(" ")).toEqual([]);
   }
   expect(existsSync(place.state)).toBe(false);
 });
 
 onMachine("plan -o writes its file, and nothing else", ["strace"], (place) => {
   const { book } = used(place);
-  const [saved, log] = [place.at("saved.plan"), `${place.folder}.trace`];
-  expect(place.setpoint(["plan", book, "-o", saved], { through: tracing(log) }).code).toBe(2);
-  const others = changesIn(log, (line) => line.includes(saved));
-  run(["rm", "-f", log]);
+  const saved = place.at("saved.plan");
+  expect(place.setpoint(["plan", book, "-o", saved], { through: tracing(place.trace) }).code).toBe(2);
+  const others = changesIn(place.trace, (line) => line.includes(saved));
   expect(others).toEqual([]);
 });

@@ -66,6 +66,9 @@ test("a prune in the midst of other changes of the same file is one change, and 
     .file("lines", "theirs\n")
     .playbook("  - line: lines\n    text: one\n  - line: lines\n    text: two\n  - line: lines\n    text: three\n");
   at.apply();
+  // Without --prune what is gone stays owned, though the file is set and recorded anew.
+  at.playbook("  - line: lines\n    text: three\n  - line: lines\n    text: zero\n").apply();
+  expect(at.read("lines")).toBe("theirs\none\ntwo\nthree\nzero\n");
   at.playbook("  - line: lines\n    text: three\n  - line: lines\n    text: four\n");
   const before = at.snapshot();
   const planned = at.run(2, "plan", "site.yaml", "--prune", "--json").json();

@@ -72,7 +72,7 @@ async function showPlanFile(context: Context, path: string, file: string, option
   const plan = read.value;
   const contents = new ContentStore((origin) => readWhole(context.system.files, origin));
   for (const bytes of Object.values(plan.contents ?? {})) contents.put(Buffer.from(bytes, "base64"));
-  // What stood there when the plan was made is not in it, but may still stand there.
+  // What is too large for the plan may still stand there.
   for (const { register, before } of plan.changes) {
     if (register.kind !== "path" || typeof before.content !== "string" || isKeyed(before.content)) continue;
     const stat = context.system.files.lstat(register.key);

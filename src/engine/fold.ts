@@ -25,8 +25,25 @@ export interface FoldParts {
   sets(id: RegisterId): number;
 }
 
+/** There are few, and one is asked for at each of ten thousand files: a lookup is cheaper than a new text. */
+const goalKeys = new Map<string, Map<string, string>>();
+
+function goalKey(kind: string, goal: string): string {
+  let ofKind = goalKeys.get(kind);
+  if (ofKind === undefined) {
+    ofKind = new Map();
+    goalKeys.set(kind, ofKind);
+  }
+  let key = ofKind.get(goal);
+  if (key === undefined) {
+    key = `${kind} ${goal}`;
+    ofKind.set(goal, key);
+  }
+  return key;
+}
+
 export function goalOf(goals: ReadonlyMap<string, Goal>, setting: Pick<PlannedSetting, "register" | "goal">): Goal {
-  const goal = goals.get(`${setting.register.kind} ${setting.goal}`);
+  const goal = goals.get(goalKey(setting.register.kind, setting.goal));
   if (!goal) throw new Bug(`no goal ${setting.goal} for ${setting.register.kind}`);
   return goal;
 }

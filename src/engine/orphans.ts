@@ -41,6 +41,7 @@ export function findOrphans(
   settings: readonly PlannedSetting[],
   secrets: Pick<Vault, "seal">,
 ): readonly FoundOrphan[] {
+  if (ledger.ownsNothing(stack)) return [];
   const declared = new Map<RegisterId, readonly string[]>();
   for (const setting of settings) {
     if (setting.implied) continue;

@@ -145,6 +145,7 @@ function readRegisters(settings: readonly PlannedSetting[]): readonly Register[]
 
 /** Two settings that name one register with different `about` cannot both be right. */
 function aboutConflicts(settings: readonly PlannedSetting[], resources: readonly PlannedResource[]): readonly Problem[] {
+  if (!settings.some(({ register }) => register.about !== undefined)) return [];
   const first = new Map<RegisterId, PlannedSetting>();
   const problems: Problem[] = [];
   for (const setting of settings) {

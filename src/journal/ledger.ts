@@ -141,6 +141,10 @@ export class Ledger {
     return [...this.owned.keys()];
   }
 
+  ownsNothing(stack: string): boolean {
+    return (this.owned.get(stack)?.size ?? 0) === 0;
+  }
+
   /** The registers that a stack owns something of. */
   registersOf(stack: string): IterableIterator<RegisterId> {
     return this.stackOf(stack).keys();

@@ -60,6 +60,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   return exit;
 }
 
+/** Faults that say which command leads on. */
+const LEADS_ON: ReadonlySet<string> = new Set(["in-doubt", "revert-open", "still-running", "not-resumable"]);
+
 /** The one place where faults of the world and mistakes of the command line become exit codes. */
 async function guarded(context: Context, body: () => Promise<number>): Promise<number> {
   try {
@@ -73,7 +76,7 @@ async function guarded(context: Context, body: () => Promise<number>): Promise<n
         EXIT.usage,
       );
     const failure = faultIn(thrown);
-    if (failure !== undefined) return refuse(context, [faultProblem(failure)], EXIT.failed);
+    if (failure !== undefined) return refuse(context, [faultProblem(failure)], LEADS_ON.has(failure.code) ? EXIT.left : EXIT.failed);
     if (process.env.SETPOINT_DEBUG === "1") throw thrown;
     const what = thrown instanceof Bug || thrown instanceof Error ? thrown.message : String(thrown);
     return refuse(

@@ -1,8 +1,9 @@
 import { type RunId, SystemFault } from "../core/index.ts";
 import { isOpen, type RunFolder } from "../journal/index.ts";
+import { inDoubt } from "./answer.ts";
 import { openRun } from "./begin.ts";
 import { recover } from "./recover.ts";
-import type { Tools } from "./work.ts";
+import type { Tools, Work } from "./work.ts";
 
 /**
  * Ends an open run of a stack so that a new one may begin: its remains are cleared and it is marked superseded; what it
@@ -18,6 +19,7 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
         "revert-open",
         `run ${folder.run} is being reverted and something is left of that: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`,
       );
+    refuseDoubt(work);
     recover(work);
     work.append({ t: "end", state: "superseded", exit: 6, counts: {} });
     work.journal.sync();
@@ -25,6 +27,20 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
   } finally {
     work.journal.close();
   }
+}
+
+/** An effect that may have happened must not be sent again by a new run that knows nothing of it (I23). */
+function refuseDoubt(work: Work): void {
+  const doubt = inDoubt(work.plan, work.run, work.tools.kinds).find(({ register }) => {
+    const { idempotent, in_doubt } = register.about ?? {};
+    return idempotent !== true && in_doubt !== "retry" && in_doubt !== "skip";
+  });
+  if (doubt === undefined) return;
+  const address = doubt.resources[0]?.address ?? doubt.register.key;
+  throw new SystemFault(
+    "in-doubt",
+    `run ${work.run.run} was cut off in ${address}, and nobody can read whether that happened: say so with \`setpoint answer '${address}' happened\` or \`not\`, then apply again`,
+  );
 }
 
 /** The open runs of a stack, newest last. */

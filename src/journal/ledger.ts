@@ -165,7 +165,16 @@ export class Ledger {
 
   ownedBy(stack: string, id: RegisterId): readonly Owned[] {
     const line = this.owned.get(stack)?.get(id);
-    return line ? (JSON.parse(line.json) as Owned[]) : [];
+    if (line === undefined) return [];
+    try {
+      return JSON.parse(line.json) as Owned[];
+    } catch (thrown) {
+      throw new SystemFault(
+        "damaged-ledger",
+        `the ledger's line of ${id} is damaged: \`setpoint doctor --fix\` rebuilds it from the journals`,
+        { cause: thrown },
+      );
+    }
   }
 
   /** The stacks that own something of a register. */

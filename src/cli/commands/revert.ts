@@ -86,16 +86,7 @@ Examples:
 /** Newest first; what was undone already is not undone again. */
 function runsToUndo(context: Context, state: LockedDirectory, named: string | undefined, options: RevertOptions): readonly RunId[] {
   const reading = startReading(context, state, { commands: true });
-  if (options.to === undefined)
-    return [
-      chooseRun(
-        context,
-        reading,
-        named,
-        options.stack,
-        (status) => status !== "abandoned",
-      ),
-    ];
+  if (options.to === undefined) return [chooseRun(context, reading, named, options.stack, (status) => status !== "abandoned")];
   const to = chooseRun(context, reading, options.to, undefined, () => true);
   const stack = reading.ledger.runs.get(to)?.stack;
   return [...reading.ledger.runs.values()]

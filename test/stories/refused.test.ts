@@ -11,7 +11,7 @@ const playbooks: readonly (readonly [name: string, text: string, code: string, l
   ["a key twice", "setpoint: 1\nname: s\nresources:\n  - file: f\n    mode: '0644'\n    mode: '0600'\n", "duplicate-key", 6, 5],
   ["a resource twice", "setpoint: 1\nname: s\nresources:\n  - file: f\n  - file: f\n", "duplicate-address", 5, 5],
   ["no YAML", "setpoint: 1\nname: s\nresources: [\n", "yaml-syntax", 4, 1],
-  ["an undefined variable", "setpoint: 1\nname: s\nvars: { root: r }\nresources:\n  - file: ${{ vars.rot }}\n", "unknown-name", 5, 15],
+  ["an undefined variable", "setpoint: 1\nname: s\nvars: { root: r }\nresources:\n  - file: ${{ vars.rot }}\n", "unknown-name", 5, 20],
   [
     "needs in a circle",
     "setpoint: 1\nname: s\nresources:\n  - file: a\n    needs: file:b\n  - file: b\n    needs: file:a\n",

@@ -1,9 +1,9 @@
 import { type Digest, isKeyed, type Plan, type RegisterId, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
 import { type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
+import { keepAfter } from "./keep.ts";
 import { planText } from "./plan-file.ts";
 import { kindOf } from "./read.ts";
-import { keepAfter } from "./set-all.ts";
 import { type Tools, Work } from "./work.ts";
 
 /** Whether a plan without changes has something for the ledger: aspects that nobody recorded yet. */

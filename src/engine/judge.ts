@@ -1,0 +1,237 @@
+import {
+  CannotConverge,
+  type Digest,
+  type Operation,
+  type PlannedSetting,
+  type RegisterId,
+  registerId,
+  type State,
+  SystemFault,
+} from "../core/index.ts";
+import { matches } from "./compare.ts";
+import { converged } from "./fold.ts";
+import { withoutExtras } from "./guard.ts";
+import { keepAfter } from "./keep.ts";
+import type { Act, Book, Todo } from "./pass-book.ts";
+import { kindOf, readAll } from "./read.ts";
+import { registersRead } from "./work.ts";
+
+/** Decides, from what is found now, what is to be done about a step: the three-way check of reliability.md §5. */
+export class Judge {
+  private readonly book: Book;
+
+  constructor(book: Book) {
+    this.book = book;
+  }
+
+  /** What each register is now; a step whose register cannot be read fails. */
+  async readNow(steps: readonly Todo[]): Promise<Map<number, State>> {
+    const found = await this.readStates(steps);
+    for (const step of steps) this.veil(step, found.get(step.n));
+    return found;
+  }
+
+  /** What stands where a hidden content stood or is to stand is hidden too: it may be an earlier or later secret. */
+  private veil(step: Todo, state: State | undefined): void {
+    const { kinds, vault, ledger } = this.book.work.tools;
+    const { contents } = kindOf(kinds, step.register.kind);
+    if (contents === undefined || state === undefined) return;
+    const { before, after } = this.book.work.endsOf(step);
+    const isHidden = (digest: Digest) => vault.isHidden(digest) || vault.holdsSecret(digest);
+    const veiled = ledger.sensitive.has(registerId(step.register)) || [before, after].some((end) => contents(end).some(isHidden));
+    for (const digest of contents(state)) if (veiled || isHidden(digest)) vault.hide(digest);
+  }
+
+  private async readStates(steps: readonly Todo[]): Promise<Map<number, State>> {
+    const { work } = this.book;
+    const found = new Map<number, State>();
+    const registers = steps.map((step) => step.register);
+    try {
+      const states = await readAll(registers, work.tools.kinds, work.trusting);
+      steps.forEach((step, index) => {
+        found.set(step.n, states[index] as State);
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      for (const step of steps) {
+        try {
+          const [state] = await readAll([step.register], work.tools.kinds, work.trusting);
+          found.set(step.n, state as State);
+        } catch (inner) {
+          if (!(inner instanceof SystemFault)) throw inner;
+          this.book.fail(step, inner);
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The three-way check of reliability.md §5. Undefined: nothing is to be done and all is said. */
+  async decide(step: Todo, found: State, all: ReadonlyMap<number, State>): Promise<Act | "settled" | undefined> {
+    const { work, direction } = this.book;
+    const { vault } = work.tools;
+    const fingerprint = (digest: Digest) => vault.fingerprint(digest);
+    const kind = kindOf(work.tools.kinds, step.register.kind);
+    const status = work.run.steps.get(step.n)?.status ?? "pending";
+    if (direction === "forward" && (step.tentative !== undefined || step.unknown) && !this.book.isInDoubt(status)) {
+      if (!(await this.refold(step, found, all))) return undefined;
+    }
+    const ends = work.endsOf(step);
+    const from = direction === "forward" ? ends.before : ends.after;
+    const to = direction === "forward" ? ends.after : ends.before;
+    const fits = (expected: State) => matches(found, withoutExtras(expected, found), fingerprint);
+    const journalOnly = kind.evidence?.(step.register) === "journal";
+    if (direction === "forward" && journalOnly && this.book.isInDoubt(status)) return this.resolveDoubt(step, found, to);
+    const restores = direction === "back" && journalOnly;
+    if (!restores && fits(to)) return "settled";
+    const untouched = restores || fits(from);
+    const torn = !untouched && this.book.isInDoubt(status) && kind.torn?.(found, ends.before, ends.after, step.manner ?? {}) === true;
+    const forced = !untouched && !torn && step.forced === true;
+    if (!untouched && !torn && !forced) {
+      work.append({ t: "conflict", action: step.n, found, phase: direction });
+      this.book.bad.add(step.n);
+      this.book.end(step, "conflict", {
+        found,
+        detail:
+          direction === "forward"
+            ? "it is neither as the plan found it nor as it should be: somebody changed it"
+            : "somebody changed it since: it is kept as it is",
+      });
+      if (direction === "forward") this.book.stopUnlessAllowed(step);
+      return undefined;
+    }
+    const operations = kind.transition(
+      step.register,
+      torn || forced ? found : restores ? from : { ...from, ...found },
+      to,
+      step.manner ?? {},
+    );
+    if (operations.length === 0) {
+      if (direction === "back") this.book.skip(step);
+      return direction === "back" ? undefined : "settled";
+    }
+    const own = work.run.steps.get(step.n);
+    const asPlanned = !torn && !forced && own?.before === undefined && own?.after === undefined && !kind.opaque;
+    return { step, found, to, asPlanned, operations, prepared: [] };
+  }
+
+  /** An effect that may or may not have happened, of which no reading tells. */
+  private async resolveDoubt(step: Todo, found: State, to: State): Promise<Act | undefined> {
+    const about = step.register.about as { verify?: { argv: readonly string[] }; idempotent?: boolean; in_doubt?: string } | undefined;
+    const again = (): Act => ({
+      step,
+      found,
+      to,
+      asPlanned: false,
+      operations: kindOf(this.book.work.tools.kinds, step.register.kind).transition(step.register, found, to, step.manner ?? {}),
+      prepared: [],
+    });
+    if (about?.verify) {
+      const ran = await this.book.work.tools.reader.ask(about.verify, "any");
+      if (ran.code !== 0) return again();
+      this.book.finishEffect(step, to, "found");
+      return undefined;
+    }
+    if (about?.idempotent || about?.in_doubt === "retry") return again();
+    if (about?.in_doubt === "skip") {
+      this.book.finishEffect(step, to, "found");
+      return undefined;
+    }
+    const why =
+      "it was begun and no reading tells whether it happened: say so with `setpoint answer`, or declare `verify`, `idempotent: true` or `in_doubt`";
+    this.book.work.append({ t: "unknown", action: step.n, why });
+    this.book.work.journal.sync();
+    this.book.bad.add(step.n);
+    this.book.end(step, "unknown", { detail: why });
+    return undefined;
+  }
+
+  /**
+   * Folds a tentative step again over what is found now. False where it ended here. Its new ends and contents are durable
+   * before anything is made of them.
+   */
+  private async refold(step: Todo, found: State, all: ReadonlyMap<number, State>): Promise<boolean> {
+    const { work } = this.book;
+    const { plan } = work;
+    if (found.is === "unknown") {
+      this.book.fail(
+        step,
+        new SystemFault("guard-missing", typeof found.why === "string" ? found.why : "its guard may not be run (--no-commands)"),
+      );
+      return false;
+    }
+    const states = new Map<RegisterId, State>();
+    for (const [n, state] of all) {
+      const other = work.steps().get(n);
+      if (other) states.set(registerId(other.register), state);
+    }
+    const reads = registersRead(plan, step);
+    const read = await readAll(reads, work.tools.kinds, work.trusting);
+    reads.forEach((register, index) => {
+      states.set(registerId(register), read[index] as State);
+    });
+    const parts = work.foldParts(states);
+    let after = found;
+    try {
+      for (const index of step.settings) after = converged(after, plan.settings[index] as PlannedSetting, parts);
+    } catch (thrown) {
+      if (!(thrown instanceof CannotConverge)) throw thrown;
+      this.book.fail(step, new SystemFault("cannot-converge", `${thrown.summary}: ${thrown.message}`));
+      return false;
+    }
+    const fits = (a: State, b: State) => matches(a, withoutExtras(b, a), parts.fingerprint);
+    if (fits(found, after)) {
+      if (step.action === undefined) return false; // it was in sync when planned, and is
+      work.append({ t: "done", action: step.n, outcome: "already" });
+      this.book.end(step, "already");
+      return false;
+    }
+    const kind = kindOf(work.tools.kinds, step.register.kind);
+    const refused = kind.refuse?.(step.register, found, after, step.manner ?? {});
+    if (refused) {
+      this.book.fail(step, new SystemFault("refused-change", `${refused.summary}: ${refused.detail}`));
+      return false;
+    }
+    const removes = after.is === "absent" && step.action !== "delete";
+    const irreversible =
+      (kind.label?.(step.register, found, after, step.manner ?? {}) ?? "exact") === "irreversible" &&
+      step.label !== "irreversible" &&
+      step.manner?.undo !== "none";
+    if (removes || irreversible) {
+      this.book.fail(
+        step,
+        new SystemFault(
+          "unplanned",
+          `${step.register.key} would now be ${removes ? "removed" : "changed in a way that cannot be undone"}, which the plan did not show: plan again`,
+        ),
+      );
+      this.book.halted = true;
+      return false;
+    }
+    if (!fits(found, step.before) || step.after === undefined || !fits(after, step.after) || step.unknown) {
+      this.veil(step, after);
+      this.keepContents(kind.contents?.(after) ?? []);
+      work.append({ t: "refold", action: step.n, found, after });
+    }
+    return true;
+  }
+
+  private keepContents(digests: readonly Digest[]): void {
+    keepAfter(this.book.work, digests);
+    this.book.work.folder.after.flush();
+  }
+
+  syncOf(step: Todo, found: State): readonly Operation[] {
+    const status = this.book.work.run.steps.get(step.n)?.status ?? "pending";
+    // Only what a killed process of ours may have left in memory needs it (W4).
+    if (!this.book.isInDoubt(status)) return [];
+    return kindOf(this.book.work.tools.kinds, step.register.kind).settle?.(step.register, found) ?? [];
+  }
+
+  /** The content that stands there now and goes: its before-image is kept. */
+  standing(act: Act): { readonly standing?: Digest } {
+    const [digest] = kindOf(this.book.work.tools.kinds, act.step.register.kind).contents?.(act.found) ?? [];
+    const [wanted] = kindOf(this.book.work.tools.kinds, act.step.register.kind).contents?.(act.to) ?? [];
+    return digest === undefined || digest === wanted ? {} : { standing: digest };
+  }
+}

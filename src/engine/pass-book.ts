@@ -1,0 +1,189 @@
+import {
+  type ActionStatus,
+  type Change,
+  type Operation,
+  type Receipt,
+  registerId,
+  type State,
+  type Step,
+  type SystemFault,
+} from "../core/index.ts";
+import { type StepState, toRanges } from "../journal/index.ts";
+import type { Prepared } from "../system/index.ts";
+import { kindOf } from "./read.ts";
+import type { Work } from "./work.ts";
+
+/** A step to be set: a change, or a tentative one that was in sync when the plan was made. */
+export type Todo = Step &
+  Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown">> & {
+    /** What somebody made of it since is given up, once it is saved: only on the way back, and only by name. */
+    readonly forced?: true;
+  };
+
+export type Direction = "forward" | "back";
+
+/** An action that is decided on: the operations that lead from what was found to where it should be. */
+export interface Act {
+  readonly step: Todo;
+  readonly found: State;
+  readonly to: State;
+  /** As the frozen plan has them, so that one record can stand for many. */
+  readonly asPlanned: boolean;
+  readonly operations: readonly Operation[];
+  prepared: Prepared[];
+}
+
+/** What a pass writes down: how each action ended, in the journal and in the results, and what waits or stops because of it. */
+export class Book {
+  readonly work: Work;
+  readonly direction: Direction;
+  /** Steps that did not end well: what needs them waits. */
+  readonly bad = new Set<number>();
+  private readonly dependents = new Map<number, number[]>();
+  halted = false;
+  wantsRevert = false;
+
+  constructor(work: Work, todo: readonly Todo[], direction: Direction) {
+    this.work = work;
+    this.direction = direction;
+    for (const step of todo) for (const need of step.needs ?? []) this.dependents.set(need, [...(this.dependents.get(need) ?? []), step.n]);
+  }
+
+  end(step: Todo, status: ActionStatus, more: { detail?: string; found?: State } = {}): void {
+    const { before, after } = this.work.endsOf(step);
+    this.work.ended(step, { status, before, after, ...more });
+  }
+
+  isBlocked(step: Todo): boolean {
+    const blockers = this.direction === "forward" ? (step.needs ?? []) : (this.dependents.get(step.n) ?? []);
+    const blocker = blockers.find((n) => this.bad.has(n));
+    if (blocker === undefined) return false;
+    this.bad.add(step.n);
+    this.end(step, "blocked", { detail: `waits for ${this.nameOf(blocker)}` });
+    return true;
+  }
+
+  private nameOf(n: number): string {
+    const step = this.work.steps().get(n);
+    return step ? registerId(step.register) : `step ${n}`;
+  }
+
+  isInDoubt(status: StepState["status"]): boolean {
+    return status === "intended" || status === "failed" || status === "undoing" || status === "unknown";
+  }
+
+  /** What a revert cannot take back is left, and said. */
+  skip(step: Todo): void {
+    this.work.append({ t: "clr", action: step.n, outcome: "skipped" });
+    this.end(step, "skipped", { detail: "it has no undo, so its effect is left" });
+  }
+
+  /** W1: before the first mutation its intent is durable. */
+  recordIntents(acts: readonly Act[]): void {
+    if (acts.length === 0) return;
+    const { work, direction } = this;
+    const planned = acts.filter((act) => act.asPlanned).map((act) => act.step.n);
+    const n = toRanges(planned.sort((a, b) => a - b));
+    if (planned.length > 0) work.append(direction === "forward" ? { t: "intent", n } : { t: "undo", n });
+    for (const act of acts) {
+      if (act.asPlanned) continue;
+      const ends = work.endsOf(act.step);
+      if (direction === "forward")
+        work.append({
+          t: "intent",
+          action: act.step.n,
+          before: ends.before,
+          after: ends.after,
+          attempt: (work.run.steps.get(act.step.n)?.attempt ?? 0) + 1,
+        });
+      else work.append({ t: "undo", action: act.step.n, expect: ends.after, restore: ends.before });
+    }
+    work.journal.sync();
+  }
+
+  recordDone(acts: readonly Act[]): void {
+    const { work, direction } = this;
+    const many = acts.filter((act) => act.asPlanned);
+    const numbers = toRanges(many.map((act) => act.step.n).sort((a, b) => a - b));
+    if (many.length > 0)
+      work.append(direction === "forward" ? { t: "done", n: numbers, outcome: "set" } : { t: "clr", n: numbers, outcome: "restored" });
+    for (const act of many) this.end(act.step, direction === "forward" ? "set" : "restored");
+    for (const act of acts) {
+      if (act.asPlanned) continue;
+      const effect = act.operations.some((operation) => operation.do === "record");
+      if (direction === "back") {
+        const compensated = kindOf(work.tools.kinds, act.step.register.kind).opaque === true;
+        work.append({
+          t: "clr",
+          action: act.step.n,
+          outcome: compensated ? "compensated" : "restored",
+          ...(effect && { forget: act.step.register.key }),
+        });
+        if (effect) {
+          work.tools.ledger.receipts.delete(act.step.register.key);
+          work.journal.sync();
+        }
+        this.end(act.step, compensated ? "compensated" : "restored");
+      } else if (effect) this.finishEffect(act.step, act.to, "set");
+      else {
+        work.append({ t: "done", action: act.step.n, outcome: "set" });
+        this.end(act.step, "set");
+      }
+      if (kindOf(work.tools.kinds, act.step.register.kind).opaque) work.tools.reader.forget();
+    }
+  }
+
+  /** The `done` record of an action on a receipt is the receipt. */
+  finishEffect(step: Todo, to: State, outcome: "set" | "found"): void {
+    const { work } = this;
+    const watched = to.watched as Receipt["watched"];
+    const value: Receipt = { run: work.run.run, at: work.tools.system.clock.now(), ...(watched && { watched }) };
+    const { key } = step.register;
+    work.append({ t: "done", action: step.n, outcome, receipt: { key, value } });
+    work.journal.sync();
+    work.tools.ledger.receipts.set(key, value);
+    this.end(step, outcome);
+  }
+
+  recordSettled(steps: readonly Todo[]): void {
+    const { work, direction } = this;
+    const effects = steps.filter(
+      (step) =>
+        kindOf(work.tools.kinds, step.register.kind).opaque &&
+        direction === "forward" &&
+        this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"),
+    );
+    for (const step of effects) this.finishEffect(step, work.endsOf(step).after, "found");
+    const plain = steps.filter((step) => !effects.includes(step));
+    const found = plain.filter((step) => direction === "forward" && this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"));
+    const already = plain.filter((step) => !found.includes(step) && (direction === "back" || step.action !== undefined));
+    const ranges = (list: readonly Todo[]) => toRanges(list.map((step) => step.n).sort((a, b) => a - b));
+    if (found.length > 0) work.append({ t: "done", n: ranges(found), outcome: "found" });
+    if (already.length > 0)
+      work.append(
+        direction === "forward"
+          ? { t: "done", n: ranges(already), outcome: "already" }
+          : { t: "clr", n: ranges(already), outcome: "already" },
+      );
+    for (const step of found) this.end(step, "found");
+    for (const step of already) this.end(step, "already");
+  }
+
+  fail(step: Todo, failure: SystemFault): void {
+    const { work } = this;
+    if (failure.code === "ENOSPC" || failure.code === "EDQUOT") work.folder.dropReserve();
+    const message = work.tools.vault.redact(failure.message).slice(0, 8000);
+    work.append({ t: "fail", action: step.n, class: failure.code, message, mutated: failure.mutated });
+    this.bad.add(step.n);
+    this.end(step, "failed", { detail: message });
+    this.stopUnlessAllowed(step);
+  }
+
+  stopUnlessAllowed(step: Todo): void {
+    if (this.direction === "back") return;
+    const { plan } = this.work;
+    const policies = step.settings.map((index) => plan.resources[plan.settings[index]?.by ?? -1]?.onFailure);
+    if (policies.includes("revert")) this.wantsRevert = true;
+    if (!policies.every((policy) => policy === "continue") || policies.length === 0) this.halted = true;
+  }
+}

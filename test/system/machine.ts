@@ -30,6 +30,7 @@ export function run(argv: readonly string[], { env, cwd, input }: { env?: object
     input: input ?? "",
     maxBuffer: 256 << 20,
     timeout: 110_000,
+    killSignal: "SIGKILL",
   });
   if (ran.error) throw ran.error;
   return { code: ran.status, out: ran.stdout, err: ran.stderr };

@@ -20,7 +20,10 @@ function valueText(schema) {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(", ");
   if (schema.anyOf) return [...new Set(schema.anyOf.map(valueText))].join(" or ");
   if (schema.type === "array") return `list of ${valueText(schema.items)}`;
-  if (schema.type === "object" && schema.properties) return `map of ${Object.keys(schema.properties).map((key) => `\`${key}\``).join(", ")}`;
+  if (schema.type === "object" && schema.properties)
+    return `map of ${Object.keys(schema.properties)
+      .map((key) => `\`${key}\``)
+      .join(", ")}`;
   if (schema.type === "object") return "map";
   return { string: "text", integer: "whole number", number: "number", boolean: "true or false" }[schema.type] ?? "anything";
 }
@@ -66,9 +69,19 @@ function typesPage() {
 
 function commandsPage() {
   const help = setpoint("--help");
-  const names = [...help.matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1]).filter((name) => name !== "help" && name !== "setpoint");
+  const names = [...help.matchAll(/^ {2}([a-z]+)(?: |$)/gm)]
+    .map((match) => match[1])
+    .filter((name) => name !== "help" && name !== "setpoint");
   const pages = [...new Set(names)].map((name) => `## ${name}\n\n\`\`\`text\n${setpoint(name, "--help").trimEnd()}\n\`\`\`\n`);
-  return ["# Commands", "", "Made by `npm run docs` from the commands' own help.", "", `\`\`\`text\n${help.trimEnd()}\n\`\`\``, "", ...pages].join("\n");
+  return [
+    "# Commands",
+    "",
+    "Made by `npm run docs` from the commands' own help.",
+    "",
+    `\`\`\`text\n${help.trimEnd()}\n\`\`\``,
+    "",
+    ...pages,
+  ].join("\n");
 }
 
 const pages = { "docs/reference/types.md": typesPage(), "docs/reference/commands.md": commandsPage() };

@@ -1,4 +1,3 @@
-import type { Json } from "./json.ts";
 import type { RegisterId, RunId } from "./names.ts";
 import type { Problem } from "./problem.ts";
 import type { State } from "./register.ts";
@@ -72,5 +71,3 @@ export type RunEvent =
   | { readonly type: "note"; readonly text: string }
   | { readonly type: "phase"; readonly name: "reading" | "planning" | "recovering" | "verifying"; readonly count?: number }
   | { readonly type: "end"; readonly report: RunReport };
-
-export type { Json };

@@ -11,5 +11,5 @@ export * from "./problem.ts";
 export * from "./register.ts";
 export * from "./resource.ts";
 export * from "./sight.ts";
-export { formatBytes, formatDuration, type Parsed, parseDuration, parseSize } from "./size.ts";
+export { formatBytes, type Parsed, parseDuration } from "./size.ts";
 export * from "./system.ts";

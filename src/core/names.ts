@@ -25,11 +25,3 @@ const RUN_ID = /^\d{8}T\d{9}-[0-9a-f]{6}$/;
 export function isRunId(text: string): text is RunId {
   return RUN_ID.test(text);
 }
-
-/** The time in ms since 1970 at which the run of that id began. */
-export function runTime(id: RunId): number {
-  const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})/.exec(id);
-  if (!m) return 0;
-  const [, year, month, day, hour, minute, second, ms] = m.map(Number) as [number, number, number, number, number, number, number, number];
-  return Date.UTC(year, month - 1, day, hour, minute, second, ms);
-}

@@ -1,4 +1,3 @@
-import type { JsonObject } from "./json.ts";
 import type { Digest, RegisterId } from "./names.ts";
 
 /** Metadata of a path that an operation sets; left out: as the performer's table says (kept, or the system's default). */
@@ -58,5 +57,3 @@ export interface Command {
   /** Exit codes that mean success; left out: 0. */
   readonly ok?: readonly number[];
 }
-
-export type { JsonObject };

@@ -36,16 +36,6 @@ export function error(code: string, summary: string, detail: string, at?: Place,
   return { code, severity: "error", summary, detail, ...(at && { at }), ...(address && { address }) };
 }
 
-/** Problems on their way up to the door of a floor, where they become a Result. */
-export class Refused extends Error {
-  readonly problems: readonly Problem[];
-  constructor(...list: readonly Problem[]) {
-    super(list.map((problem) => `${problem.summary}: ${problem.detail}`).join("\n"));
-    this.name = "Refused";
-    this.problems = list;
-  }
-}
-
 /** The world said no. `mutated` tells whether something may have changed all the same. */
 export class SystemFault extends Error {
   /** An errno name such as ENOSPC, or our own word. */

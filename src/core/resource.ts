@@ -1,6 +1,6 @@
-import type { Field, Fields, SpecOf } from "./fields.ts";
+import type { Fields, SpecOf } from "./fields.ts";
 import type { Json, JsonObject } from "./json.ts";
-import type { Address, Digest, RegisterId } from "./names.ts";
+import type { Address, RegisterId } from "./names.ts";
 import type { Place, Problem } from "./problem.ts";
 import type { Goal, Setting } from "./register.ts";
 import type { Contents } from "./sight.ts";
@@ -129,5 +129,3 @@ export function resourceType<const F extends Fields>(definition: TypeDefinition<
     },
   };
 }
-
-export type { Digest, Field };

@@ -1,12 +1,11 @@
 export { type Abandoned, abandonRun } from "./abandon.ts";
 export { type Answered, answerRun, inDoubt } from "./answer.ts";
-export { hasNews, hideSensitive, sealedPlan } from "./begin.ts";
+export { hideSensitive, sealedPlan } from "./begin.ts";
 export { type Fingerprint, matches } from "./compare.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
-export { stagesOf } from "./order.ts";
 export { makePlan, type Planned, prepareGoals } from "./plan.ts";
-export { looksLikePlan, planText, readPlan } from "./plan-file.ts";
+export { looksLikePlan, readPlan } from "./plan-file.ts";
 export type { PlanParts } from "./plan-parts.ts";
 export { readAll } from "./read.ts";
 export { applyPlan, type FrozenPlan, type RevertOptions, resumeRun, revertRun } from "./run.ts";

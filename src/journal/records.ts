@@ -1,4 +1,4 @@
-import type { ActionStatus, Json, Receipt, RunId, RunStatus, State } from "../core/index.ts";
+import type { ActionStatus, Receipt, RunId, RunStatus, State } from "../core/index.ts";
 
 /** Ranges of step numbers of the frozen plan: [from, to, from, to, …], both ends included. */
 export type Ranges = readonly number[];
@@ -139,5 +139,3 @@ export function* fromRanges(ranges: Ranges): Generator<number> {
     for (let n = ranges[index] as number; n <= (ranges[index + 1] as number); n++) yield n;
   }
 }
-
-export type { Json };

@@ -185,6 +185,3 @@ function diffBlock(change: Change, look: Look, differ: Differ | undefined): stri
         : `${inlineCode(only.address)} ${register}`;
   return `<details><summary>${change.action} ${name}</summary>\n\n${fenced(lines, "diff")}\n</details>\n\n`;
 }
-
-/** The summary page of a CI step: the same report. */
-export const stepSummary: typeof markdownReport = markdownReport;

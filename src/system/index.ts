@@ -1,4 +1,3 @@
-export { Accounts } from "./accounts.ts";
 export { ContentStore } from "./contents.ts";
 export { Directories } from "./directories.ts";
 export { gatherFacts, machineId } from "./facts.ts";

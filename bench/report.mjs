@@ -41,13 +41,13 @@ function number(ms) {
 }
 
 /** The whole page. */
-export function page({ rows, machine, date, command, rounds }) {
+export function page({ rows, machine, load, date, command, rounds }) {
   const lines = rows.flatMap(cells);
   return `# Performance
 
 Written by \`${command}\` on ${date}; nothing here is asserted by a test, as no shared machine is quiet enough for that.
 
-${machine}.
+${machine}. Load average ${load.before.toFixed(1)} before and ${load.after.toFixed(1)} after: above the number of cores, others were at work, and ratios say more than times.
 
 ${rounds}
 A ratio is the median (least–most) of the ratios within each round; times are median (least–most) in wall milliseconds. All

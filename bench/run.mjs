@@ -7,6 +7,7 @@
 //   --out FILE       where the page is written, whatever is measured
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -44,6 +45,7 @@ const groups = {
 
 process.stderr.write(`measuring on ${place.what}\n`);
 const rows = [];
+const [busy] = loadavg();
 try {
   for (const [name, measure] of Object.entries(groups)) {
     if (only !== undefined && !only.includes(name)) continue;
@@ -62,6 +64,7 @@ if (target !== undefined) {
     page({
       rows,
       machine: machineLine(place.what),
+      load: { before: busy, after: loadavg()[0] },
       date: new Date().toISOString().slice(0, 10),
       command: `npm run bench${quick ? " -- --quick" : ""}`,
       rounds: `Rounds: ${Object.entries(rounds)

@@ -114,8 +114,17 @@ export function parseXml(text: string): TreeDocument<XmlSpot> {
       );
     }
     if (!isMap(value)) {
-      // An element with attributes and no text reads as the map of them, so an empty text may stand here already.
-      if (textOf(element) !== value) setText(element, value as string);
+      const text = value as string;
+      // An element with attributes and blanks alone reads as the map of them: the blanks would not be found again.
+      if (text !== "" && text.trim() === "" && element.attributes.length > 0) {
+        throw new FormatError(
+          `<${element.name}> has attributes, and a text of blanks alone would not be told from none`,
+          placeOf(body, element.at),
+          "Set an empty text to leave the element without one.",
+        );
+      }
+      // For the same reason an empty text may stand here already.
+      if (textOf(element) !== text) setText(element, text);
       return;
     }
     const wanted = mapOf(Object.entries(value));

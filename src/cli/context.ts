@@ -1,6 +1,6 @@
 import type { Problem, System, SystemFault } from "../core/index.ts";
 import { StateDirectory } from "../journal/index.ts";
-import { jsonText, problemsJson, renderProblems, type Style } from "../report/index.ts";
+import { githubAnnotations, jsonText, problemsJson, renderProblems, type Style, withoutCommands } from "../report/index.ts";
 
 /** A stream that a command writes to. */
 export interface Sink {
@@ -55,9 +55,19 @@ export class UsageError extends Error {
   }
 }
 
-/** Writes a result for people or, with --json, for programs. */
+/** A text for people as it may be written: without secrets and, where GitHub's runner reads it, without commands to that. */
+export function shown({ redact, github }: Context, text: string): string {
+  return github ? withoutCommands(redact(text)) : redact(text);
+}
+
+/** Writes a result for people. */
 export function print(context: Context, text: string): void {
-  context.out.write(context.redact(text));
+  context.out.write(shown(context, text));
+}
+
+/** Writes problems as commands to GitHub's runner. */
+export function printAnnotations(context: Context, problems: readonly Problem[]): void {
+  context.out.write(context.redact(githubAnnotations(problems)));
 }
 
 /** Writes a result as JSON, with a line end. */
@@ -68,7 +78,7 @@ export function printJson(context: Context, value: Parameters<typeof jsonText>[0
 /** Shows problems: on stderr for people, as a result in JSON. */
 export function showProblems(context: Context, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
-  context.err.write(context.redact(renderProblems(problems, context.errStyle)));
+  context.err.write(shown(context, renderProblems(problems, context.errStyle)));
 }
 
 /** Ends a command with problems: prints them, in JSON as the whole result, and gives the exit code. */

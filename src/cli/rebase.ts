@@ -2,7 +2,7 @@ import { registerId } from "../core/index.ts";
 import { hideSensitive, makePlan, movedSince, prepareGoals, readPlan, sealedPlan } from "../engine/index.ts";
 import { goals, kinds } from "../registers/index.ts";
 import { planJson, renderPlan } from "../report/index.ts";
-import { type Context, EXIT, print, printJson, readState, refuse } from "./context.ts";
+import { type Context, EXIT, print, printJson, readState, refuse, shown } from "./context.ts";
 import { lookOf } from "./look.ts";
 import { savePlan } from "./output.ts";
 import { secretsOf } from "./secrets.ts";
@@ -42,7 +42,7 @@ export async function rebase(context: Context, file: string, out: string | undef
   if (context.json) printJson(context, planJson(vault.seal(made), { moved: names }));
   else {
     context.err.write(
-      context.redact(names.length === 0 ? "Nothing moved since the plan was made.\n" : `Planned anew what moved: ${names.join(", ")}\n`),
+      shown(context, names.length === 0 ? "Nothing moved since the plan was made.\n" : `Planned anew what moved: ${names.join(", ")}\n`),
     );
     print(context, await renderPlan(made, lookOf(reading.contents, vault), context.outStyle));
   }

@@ -3,7 +3,7 @@ import type { Tools, Vault } from "../engine/index.ts";
 import { LockedDirectory, StateDirectory } from "../journal/index.ts";
 import { goals, kinds } from "../registers/index.ts";
 import { type RunView, terminalView } from "../report/index.ts";
-import { type Context, EXIT, refuse, UsageError } from "./context.ts";
+import { type Context, EXIT, refuse, shown, UsageError } from "./context.ts";
 import type { LockOptions } from "./options.ts";
 import type { Reading } from "./stack.ts";
 
@@ -67,7 +67,7 @@ function redacted(event: RunEvent, vault: Vault): RunEvent {
 export function viewFor(context: Context, plan?: Plan): RunView {
   if (context.json) return { show: () => undefined, tick: () => undefined, close: () => undefined };
   const actions = new Map(plan?.changes.map((change) => [`${change.register.kind}:${change.register.key}`, change.action]));
-  const out = { write: (text: string) => context.err.write(context.redact(text)), isTTY: context.err.isTTY, columns: context.err.columns };
+  const out = { write: (text: string) => context.err.write(shown(context, text)), isTTY: context.err.isTTY, columns: context.err.columns };
   return terminalView(out, context.errStyle, context.system.clock, { summary: false, actionOf: (register) => actions.get(register) });
 }
 

@@ -15,7 +15,7 @@ export {
   type WhyReport,
 } from "./render-rows.ts";
 export { type RunView, terminalView, type ViewOptions, type ViewOutput } from "./run-view.ts";
-export { safeLine, safeText } from "./safe.ts";
+export { safeLine, safeText, withoutCommands } from "./safe.ts";
 export { stateDiff } from "./state-diff.ts";
 export { type Look, loadPainter, plainStyle, type Style } from "./style.ts";
 export { jsonText, planJson, problemsJson, runJson } from "./to-json.ts";

@@ -14,7 +14,7 @@ import {
   saysRegister,
   tentativeText,
 } from "./plan-facts.ts";
-import { safeContent, safeLine, withoutCommands } from "./safe.ts";
+import { safeContent, safeLine } from "./safe.ts";
 import { type Glyphs, glyphsOf, type Look, type Painter, paintAction, painterOf, type Style } from "./style.ts";
 import { count, lineText, number } from "./words.ts";
 
@@ -53,7 +53,7 @@ export async function renderPlan(plan: Plan, look: Look, style: Style): Promise<
   }
   if (folded.length > 0) showFolded(sheet, folded);
   showEnd(sheet, plan);
-  return `${withoutCommands(sheet.lines.join("\n"))}\n`;
+  return `${sheet.lines.join("\n")}\n`;
 }
 
 function fold(changes: readonly Change[], style: Style): { readonly shown: readonly Change[]; readonly folded: readonly Change[] } {

@@ -1,5 +1,5 @@
 import type { Problem } from "../core/index.ts";
-import { columnsOf, expandTabs, safeLine, safeText, withoutCommands } from "./safe.ts";
+import { columnsOf, expandTabs, safeLine, safeText } from "./safe.ts";
 import { glyphsOf, painterOf, type Style } from "./style.ts";
 import { count, placeText } from "./words.ts";
 
@@ -19,7 +19,7 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
 export function renderProblems(problems: readonly Problem[], style: Style): string {
   if (problems.length === 0) return "";
   const blocks = sortProblems(problems).map((problem) => renderProblem(problem, style));
-  return withoutCommands(`${blocks.join("\n\n")}\n\n${problemCounts(problems)}\n`);
+  return `${blocks.join("\n\n")}\n\n${problemCounts(problems)}\n`;
 }
 
 /** `2 errors, 1 warning`. */

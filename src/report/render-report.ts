@@ -1,7 +1,7 @@
 import type { Action, ActionResult, ActionStatus, RunReport, State } from "../core/index.ts";
 import { differingFields, stateText } from "./field-changes.ts";
 import { renderProblems } from "./render-problems.ts";
-import { safeLine, safeText, withoutCommands } from "./safe.ts";
+import { safeLine, safeText } from "./safe.ts";
 import { type Glyphs, glyphsOf, type Painter, paintAction, painterOf, type Style } from "./style.ts";
 import { table } from "./table.ts";
 import { count, listed, number } from "./words.ts";
@@ -26,7 +26,7 @@ export function renderReport(report: RunReport, style: Style): string {
   if (report.run !== undefined && report.exit !== 0) lines.push("", paint.dim(`Run ${safeLine(report.run)}`));
   if (report.next !== undefined)
     lines.push(`${report.run !== undefined && report.exit !== 0 ? "" : "\n"}${paint.bold("Next:")} ${safeLine(report.next)}`);
-  return `${withoutCommands(lines.join("\n"))}\n`;
+  return `${lines.join("\n")}\n`;
 }
 
 const leftovers: readonly (readonly [ActionStatus, (amount: number) => string])[] = [

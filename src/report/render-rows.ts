@@ -1,7 +1,7 @@
 import type { ActionResult, Address, Place, RegisterId, RunId, RunKind, RunStatus, State } from "../core/index.ts";
 import { stateText } from "./field-changes.ts";
 import { actionOfResult } from "./render-report.ts";
-import { safeLine, withoutCommands } from "./safe.ts";
+import { safeLine } from "./safe.ts";
 import { glyphsOf, paintAction, painterOf, type Style } from "./style.ts";
 import { type Cell, table } from "./table.ts";
 import { count, number, placeText, span } from "./words.ts";
@@ -195,5 +195,5 @@ function leftText({ conflicts = 0, failed = 0 }: HistoryRow): string {
 }
 
 function finish(lines: readonly string[]): string {
-  return `${withoutCommands(lines.join("\n"))}\n`;
+  return `${lines.join("\n")}\n`;
 }

@@ -1,6 +1,6 @@
 import type { Action, ActionResult, RegisterId, RunEvent } from "../core/index.ts";
 import { renderReport, resultLine } from "./render-report.ts";
-import { cutTo, safeLine, safeText, withoutCommands } from "./safe.ts";
+import { cutTo, safeLine, safeText } from "./safe.ts";
 import { glyphsOf, painterOf, type Style } from "./style.ts";
 import { count, number, span } from "./words.ts";
 
@@ -130,7 +130,7 @@ class TerminalView implements RunView {
   /** Writes lines that stay, above the live line. */
   #print(text: string): void {
     this.#erase();
-    this.#out.write(`${withoutCommands(text)}\n`);
+    this.#out.write(`${text}\n`);
     this.#draw(true);
   }
 

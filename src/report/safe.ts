@@ -52,7 +52,8 @@ export function expandTabs(line: string, lead = " "): string {
 
 /**
  * Breaks what a CI runner would take for one of its commands (`::set-env …` at the start of a line, `##[…]` and `##vso[…]`
- * anywhere), as a diff may hold such lines of a stranger. The last step of everything that is printed, but for our own annotations.
+ * anywhere), as a diff may hold such lines of a stranger. The last step of what is printed where a runner reads it, but for
+ * our own annotations; elsewhere `::1` stays as it is.
  */
 export function withoutCommands(text: string): string {
   if (!text.includes("::") && !text.includes("##")) return text;

@@ -19,9 +19,9 @@ import {
 } from "../../engine/index.ts";
 import { isOpen, type LockedDirectory } from "../../journal/index.ts";
 import { goals, kinds } from "../../registers/index.ts";
-import { githubAnnotations, markdownReport, renderPlan, renderReport, runJson } from "../../report/index.ts";
+import { markdownReport, renderPlan, renderReport, runJson } from "../../report/index.ts";
 import { machineId } from "../../system/index.ts";
-import { type Context, EXIT, print, printJson, refuse, showProblems, UsageError } from "../context.ts";
+import { type Context, EXIT, print, printAnnotations, printJson, refuse, showProblems, UsageError } from "../context.ts";
 import { lookOf } from "../look.ts";
 import { type LockOptions, lockOptions, type PlaybookOptions, playbookOptions } from "../options.ts";
 import { writeReports } from "../output.ts";
@@ -112,7 +112,7 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
 }
 
 function invalid(context: Context, problems: readonly Problem[]): number {
-  if (context.github && !context.json) print(context, githubAnnotations(problems));
+  if (context.github && !context.json) printAnnotations(context, problems);
   return refuse(context, problems, EXIT.invalid);
 }
 

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type Context, print, printJson, UsageError } from "../context.ts";
+import { type Context, printJson, UsageError } from "../context.ts";
 import type { CommandModule } from "./command.ts";
 
 /** A command's words for a shell. */
@@ -45,7 +45,7 @@ Examples:
       const commands = [...(await load())].map(([name, module]) => wordsOf(name, module));
       const script = make(commands);
       if (context.json) printJson(context, { format: 1, shell, script });
-      else print(context, script);
+      else context.out.write(script);
       return 0;
     },
   };

@@ -1,8 +1,8 @@
 import { type Problem, type ResourceType, SystemFault } from "../../core/index.ts";
 import { lintPlaybook } from "../../playbook/index.ts";
-import { githubAnnotations, problemCounts, problemsJson } from "../../report/index.ts";
+import { problemCounts, problemsJson } from "../../report/index.ts";
 import { allTypes } from "../../resources/index.ts";
-import { type Context, EXIT, print, printJson, showProblems, UsageError } from "../context.ts";
+import { type Context, EXIT, print, printAnnotations, printJson, showProblems, UsageError } from "../context.ts";
 import { readText } from "../stack.ts";
 import type { CommandModule } from "./command.ts";
 
@@ -36,7 +36,7 @@ Examples:
     const exit = failed ? EXIT.invalid : 0;
     if (context.json) printJson(context, { format: 1, exit, files, problems: problemsJson(problems) });
     else {
-      if (context.github) print(context, githubAnnotations(problems));
+      if (context.github) printAnnotations(context, problems);
       showProblems(context, problems);
       if (!failed) print(context, `${files.length === 1 ? `${files[0]} holds` : `${files.length} playbooks hold`}${noted(problems)}\n`);
     }

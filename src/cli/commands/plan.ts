@@ -1,8 +1,8 @@
 import type { Plan } from "../../core/index.ts";
 import { sealedPlan } from "../../engine/index.ts";
 import { LockedDirectory } from "../../journal/index.ts";
-import { githubAnnotations, markdownReport, planJson, renderPlan } from "../../report/index.ts";
-import { type Context, EXIT, print, printJson, readState, refuse, showProblems, UsageError } from "../context.ts";
+import { markdownReport, planJson, renderPlan } from "../../report/index.ts";
+import { type Context, EXIT, print, printAnnotations, printJson, readState, refuse, showProblems, UsageError } from "../context.ts";
 import { lookOf } from "../look.ts";
 import { type PlaybookOptions, playbookOptions } from "../options.ts";
 import { savePlan, writeReports } from "../output.ts";
@@ -66,7 +66,7 @@ Examples:
 };
 
 function invalid(context: Context, problems: Parameters<typeof refuse>[1]): number {
-  if (context.github && !context.json) print(context, githubAnnotations(problems));
+  if (context.github && !context.json) printAnnotations(context, problems);
   return refuse(context, problems, EXIT.invalid);
 }
 

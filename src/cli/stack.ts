@@ -43,7 +43,7 @@ export function startReading(context: Context, state: StateDirectory, options: {
   contents.addSource((digest) => (state.exists() ? state.content(digest, [...ledger.runs.keys()].reverse()) : undefined));
   contents.addPlace((digest) => (!isKeyed(digest) && state.exists() && state.blobs.has(digest) ? state.blobs.pathOf(digest) : undefined));
   const hidden = [...ledger.runs.values()]
-    .filter(({ status }) => status === "interrupted")
+    .filter(({ status, stashes }) => status === "interrupted" || stashes)
     .map(({ run }) => (state.hasKeys() ? `${state.keys().tempPrefix(run)}-` : "\0"));
   const reader = new SystemReader(system, contents, {
     receipt: (key: string): Receipt | undefined => ledger.receipts.get(key),

@@ -47,6 +47,9 @@ function removeTemps(work: Work, folder: string, prefix: string): void {
   let removed = false;
   try {
     for (const entry of files.readDirectory(folder)) {
+      // A stash is no temp: it is how a revert gives back the very inode of a file with several names, once its action began.
+      const stash = /-(\d+)-stash$/.exec(entry.name);
+      if (stash && work.run.steps.get(Number(stash[1]))?.acted) continue;
       if (!entry.name.startsWith(`${prefix}-`) || (entry.type !== "file" && entry.type !== "symlink")) continue;
       files.unlink(`${folder}/${entry.name}`);
       removed = true;

@@ -1,7 +1,9 @@
 import {
   type ActionResult,
   type ActionStatus,
+  type Change,
   error,
+  isObject,
   type Plan,
   type PlannedSetting,
   type Problem,
@@ -12,7 +14,7 @@ import {
   type State,
   SystemFault,
 } from "../core/index.ts";
-import { isOpen, type RunFolder } from "../journal/index.ts";
+import { isOpen, type RunFolder, removeStashes } from "../journal/index.ts";
 import { faultIn } from "../system/index.ts";
 import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
@@ -274,6 +276,7 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
   const outcome = await setAll(work, todo, "back");
   if (outcome.fatal) return afterFatal(work, outcome.fatal, kind);
   if (!outcome.halted) await discharge(work, debts);
+  removeStashes(tools.system.files, plan, tools.state.keys().tempPrefix(work.run.run), (n) => work.run.steps.get(n)?.status === "undone");
   const results = [...work.results.values()];
   const failed = results.some((result) => result.status === "failed" || result.status === "unknown" || result.status === "blocked");
   const kept = results.some((result) => result.status === "conflict") || acted.length > todo.length;
@@ -301,6 +304,13 @@ async function discharge(work: Work, debts: ReadonlySet<number>): Promise<void> 
     let after = now;
     for (const index of change.settings) after = converged(after, plan.settings[index] as PlannedSetting, parts);
     if (matches(now, after, parts.fingerprint)) continue;
+    if (neverRan(change.before) || !canRun(work, change)) {
+      // There was no run for what is restored, or its program or folder went with the revert: only the receipt goes.
+      work.append({ t: "clr", action: change.n, outcome: "skipped", forget: change.register.key });
+      tools.ledger.receipts.delete(change.register.key);
+      work.journal.sync();
+      continue;
+    }
     work.append({ t: "refold", action: change.n, found: now, after });
     // Whatever its journal says of the first time, it is due once more.
     const step = work.run.steps.get(change.n);
@@ -308,4 +318,16 @@ async function discharge(work: Work, debts: ReadonlySet<number>): Promise<void> 
     due.push({ ...change, before: now, after, needs: [] });
   }
   if (due.length > 0) await setAll(work, due, "forward");
+}
+
+function neverRan(before: State): boolean {
+  return isObject(before.watched) && Object.keys(before.watched).length === 0;
+}
+
+/** Whether a command's program and folder are there. */
+function canRun(work: Work, change: Change): boolean {
+  const { command } = change.register.about ?? {};
+  if (!isObject(command) || !Array.isArray(command.argv)) return true;
+  const { files, processes } = work.tools.system;
+  return processes.has(String(command.argv[0])) && (typeof command.cwd !== "string" || files.lstat(command.cwd) !== undefined);
 }

@@ -147,6 +147,7 @@ class Pass {
         action: step.n,
         attempt: this.work.run.steps.get(step.n)?.attempt ?? 0,
         manner: step.manner ?? {},
+        back: this.book.direction === "back",
         ...this.judge.standing(act),
       };
       try {
@@ -213,7 +214,7 @@ class Pass {
     }
     for (const { sync } of settled) {
       for (const operation of sync) {
-        const prepared = await group.prepare(operation, { action: 0, attempt: 0, manner: {} });
+        const prepared = await group.prepare(operation, { action: 0, attempt: 0, manner: {}, back: false });
         await prepared.commit();
       }
     }

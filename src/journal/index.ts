@@ -10,4 +10,5 @@ export { type ContentsOf, judgeRetention, type Retention, type RetentionRule, re
 export { RunFolder } from "./run-folder.ts";
 export { copyAside, RunJournal, readJournal } from "./run-journal.ts";
 export { isOpen, type RunState, runState, type StepState, take } from "./run-state.ts";
+export { removeStashes } from "./stashes.ts";
 export { LockedDirectory, StateDirectory } from "./state-directory.ts";

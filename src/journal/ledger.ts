@@ -47,6 +47,8 @@ export interface RunLine {
   /** How many of its actions are a conflict, or failed. */
   readonly conflicts: number;
   readonly failed: number;
+  /** It put inodes aside beside their files; no listing shows them. */
+  readonly stashes?: true;
   /** Watched registers whose set by this run is counted. */
   readonly counted: readonly RegisterId[];
   /** Bytes of its journal when this was written: a longer journal has news. */
@@ -276,9 +278,15 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     left,
     conflicts,
     failed,
+    ...(sharesInodes(plan, state) && { stashes: true as const }),
     counted: [...counted],
     size,
   });
+}
+
+/** Whether the run took a name from a file with several. */
+function sharesInodes(plan: Plan, state: RunState): boolean {
+  return plan.changes.some((change) => typeof change.before.links === "number" && state.steps.get(change.n)?.acted === true);
 }
 
 function hold(

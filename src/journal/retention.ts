@@ -4,6 +4,7 @@ import { writeBase } from "./base.ts";
 import { syncDirectory } from "./durable.ts";
 import type { Ledger } from "./ledger.ts";
 import { isOpen } from "./run-state.ts";
+import { removeStashes } from "./stashes.ts";
 import { type LockedDirectory, removeTree, type StateDirectory } from "./state-directory.ts";
 
 /** Which runs stay, besides the open ones and the newest of each stack: so many, or those of so many days, whichever is more. */
@@ -55,6 +56,9 @@ export function retain(system: System, state: LockedDirectory, rule: RetentionRu
     writeBase(files, system.clock, state.path, ledger);
     state.writeLedger(ledger);
     try {
+      for (const run of judged.runs) {
+        if (ledger.runs.get(run)?.stashes) removeStashes(files, state.runFolder(run).plan(), state.keys().tempPrefix(run), () => true);
+      }
       for (const run of judged.runs) files.rename(`${folder}/${run}`, `${folder}/${GOING}${run}`);
       syncDirectory(files, folder);
     } catch (thrown) {

@@ -1,9 +1,19 @@
-import { type Digest, errnoOf, type FileStat, type Manner, type Operation, type System, SystemFault } from "../core/index.ts";
+import {
+  type Digest,
+  errnoOf,
+  type FileStat,
+  isKeyed,
+  type Manner,
+  type Operation,
+  type System,
+  SystemFault,
+  sha256,
+} from "../core/index.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ContentStore } from "./contents.ts";
 import { copyContent } from "./copy-content.ts";
 import type { Directories } from "./directories.ts";
-import { fault } from "./read-file.ts";
+import { digestOpen, fault } from "./read-file.ts";
 import { sameStat } from "./reader.ts";
 
 /** What the engine hands in for one group of actions that commit together. */
@@ -36,6 +46,8 @@ export interface ActionContext {
   readonly action: number;
   readonly attempt: number;
   readonly manner: Manner;
+  /** On the way back: an inode that was put aside takes its place again. */
+  readonly back: boolean;
   /** The digest of the file that stands there now, where one does. */
   readonly standing?: Digest;
 }
@@ -51,6 +63,8 @@ export class CommitGroup {
   private readonly parts: GroupParts;
   private readonly temps: { readonly fd: number; readonly directory: string }[] = [];
   private readonly touched = new Set<string>();
+  /** Folders in which inodes were put aside. */
+  private readonly asides = new Set<string>();
   private readonly open: number[] = [];
   private xattrs: ReadonlyMap<string, { readonly [name: string]: string }> = new Map();
   private serial = 0;
@@ -96,8 +110,9 @@ export class CommitGroup {
   async syncBefore(): Promise<void> {
     const { files } = this.parts.system;
     try {
-      if (this.temps.length > SYNCFS_FROM && (await this.syncWhole())) return;
-      await files.syncAll(this.temps.map((temp) => temp.fd));
+      const asides = [...this.asides].map((folder) => this.parts.directories.descriptor(folder));
+      const whole = this.temps.length > SYNCFS_FROM && (await this.syncWhole());
+      await files.syncAll([...(whole ? [] : this.temps.map((temp) => temp.fd)), ...asides]);
     } catch (thrown) {
       throw fault(thrown, "making new files durable");
     }
@@ -173,6 +188,8 @@ export class CommitGroup {
     const { path } = operation;
     const target = directories.leaf(path);
     const last = this.keepStanding(path, context);
+    const restored = context.back ? this.restoreInode(operation, context, target, last) : undefined;
+    if (restored) return restored;
     const { direct, name } = this.temp(path, context);
     let fd: number | undefined;
     const abandon = () => {
@@ -195,6 +212,15 @@ export class CommitGroup {
       throw fault(thrown, `writing ${path}`);
     }
     const temp = fd;
+    let standing = last;
+    let forget: () => void = () => undefined;
+    try {
+      if (operation.breaks && !context.back) ({ standing, forget } = this.keepInode(path, target, context, last));
+    } catch (thrown) {
+      files.close(temp);
+      abandon();
+      throw thrown;
+    }
     this.temps.push({ fd: temp, directory: direct.slice(0, direct.lastIndexOf("/")) || "/" });
     const prepared: Prepared = {
       commit: () => {
@@ -202,16 +228,86 @@ export class CommitGroup {
           this.linkInto(name, target, path);
           files.unlink(name);
         } else {
-          this.stillThere(path, target, last);
+          this.stillThere(path, target, standing);
           this.rename(name, target, path);
         }
         this.touch(path);
         this.parts.placed?.(path, operation.content, files.fstat(temp));
       },
-      abandon,
+      abandon: () => {
+        forget();
+        abandon();
+      },
     };
     const validate = context.manner.validate ?? [];
     return validate.length === 0 ? prepared : this.validated(prepared, path, direct, validate);
+  }
+
+  /** The name beside a file under which the inode that it shares with other names is kept while the run can be reverted. */
+  private stash(path: string, context: ActionContext): string {
+    return this.parts.directories.leaf(stashPath(path, this.parts.tempPrefix, context.action));
+  }
+
+  /**
+   * Before a name of a shared file gets another one or goes, its inode gets a further name, durable before the commit: a revert
+   * gives it back the very inode. Gives how it stands now, and how to forget it where the action is abandoned.
+   */
+  private keepInode(
+    path: string,
+    target: string,
+    context: ActionContext,
+    last: FileStat | undefined,
+  ): { readonly standing: FileStat | undefined; readonly forget: () => void } {
+    const { files } = this.parts.system;
+    const stash = this.stash(path, context);
+    const forget = () => {
+      if (files.lstat(stash)) files.unlink(stash);
+    };
+    try {
+      forget(); // what an attempt that was cut off left: only we know the name
+      files.link(target, stash);
+    } catch (thrown) {
+      throw fault(thrown, `putting aside what ${path} shares with its other names`);
+    }
+    this.asides.add(path.slice(0, path.lastIndexOf("/")) || "/");
+    // The further name moved the ctime; all else must be as it was read.
+    const standing = files.lstat(stash);
+    if (last !== undefined && (standing === undefined || !sameStat({ ...standing, ctimeMs: last.ctimeMs }, last))) {
+      forget();
+      throw new SystemFault("moved", `${path} was changed by somebody else just now`);
+    }
+    return { standing: last && standing, forget };
+  }
+
+  /** The way back to a shared inode that was put aside and still has the content; undefined where there is none such. */
+  private restoreInode(
+    operation: Operation & { do: "replaceFile" },
+    context: ActionContext,
+    target: string,
+    last: FileStat | undefined,
+  ): Prepared | undefined {
+    const { files } = this.parts.system;
+    const { path } = operation;
+    const stash = this.stash(path, context);
+    if (files.lstat(stash)?.type !== "file") return undefined;
+    const fd = files.openRead(stash);
+    this.open.push(fd);
+    const wanted = isKeyed(operation.content) ? sha256(this.parts.contents.bytes(operation.content)) : operation.content;
+    if (digestOpen(files, fd, files.fstat(fd)).digest !== wanted) return undefined;
+    return {
+      commit: () => {
+        if (operation.over === "absent") {
+          this.linkInto(stash, target, path);
+          files.unlink(stash);
+        } else {
+          this.stillThere(path, target, last);
+          this.rename(stash, target, path);
+        }
+        this.setMetadata(fd, path, operation);
+        this.touch(path);
+      },
+      abandon: () => undefined,
+    };
   }
 
   private async validated(prepared: Prepared, path: string, temp: string, validate: readonly (readonly string[])[]): Promise<Prepared> {
@@ -350,6 +446,8 @@ export class CommitGroup {
     const { path } = operation;
     const target = directories.leaf(path);
     const last = operation.is === "file" ? this.keepStanding(path, context) : undefined;
+    const shared = (last?.nlink ?? 1) > 1 && !context.back;
+    const { standing, forget } = shared ? this.keepInode(path, target, context, last) : { standing: last, forget: () => undefined };
     return {
       commit: () => {
         try {
@@ -358,7 +456,7 @@ export class CommitGroup {
             system.files.removeDirectory(target);
             this.touched.delete(path);
           } else {
-            if (operation.is === "file") this.stillThere(path, target, last);
+            if (operation.is === "file") this.stillThere(path, target, standing);
             system.files.unlink(target);
           }
         } catch (thrown) {
@@ -366,7 +464,7 @@ export class CommitGroup {
         }
         this.touch(path);
       },
-      abandon: () => undefined,
+      abandon: forget,
     };
   }
 
@@ -528,4 +626,9 @@ function fewDirtyPages(system: System): boolean {
   }
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
   return kilobytes("Dirty") + kilobytes("Writeback") < 256 * 1024;
+}
+
+/** Where the inode of a shared file is kept while the run that took its name away can be reverted. */
+export function stashPath(path: string, tempPrefix: string, action: number): string {
+  return `${path.slice(0, path.lastIndexOf("/"))}/${tempPrefix}-${action}-stash`;
 }

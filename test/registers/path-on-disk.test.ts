@@ -52,7 +52,7 @@ async function set(register: Register, from: PathState, to: PathState, manner: M
   const standing = from.is === "file" && from.content !== undefined ? { standing: from.content } : {};
   const prepared = [];
   for (const operation of path.transition(register, from, to, manner))
-    prepared.push(await group.prepare(operation, { action, attempt: 1, manner, ...standing }));
+    prepared.push(await group.prepare(operation, { action, attempt: 1, manner, back: true, ...standing }));
   await group.syncBefore();
   for (const one of prepared) await one.commit();
   await group.syncAfter();

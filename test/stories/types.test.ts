@@ -1,4 +1,4 @@
-import { existsSync, linkSync, lstatSync, symlinkSync } from "node:fs";
+import { existsSync, linkSync, lstatSync, readdirSync, symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { story } from "./story.ts";
 
@@ -84,6 +84,46 @@ test("a hard-linked file is refused, and `hardlinks: break` changes one name onl
   ]);
   at.playbook("  - file: f\n    content: new\n    hardlinks: break\n").apply();
   expect([at.read("f"), at.read("other")]).toEqual(["new", "shared\n"]);
+});
+
+test("a revert gives a name back the very inode that it shared, and leaves nothing beside it", () => {
+  const at = story().file("d/f", "shared\n", 0o640).file("d/gone", "shared too\n");
+  linkSync(at.at("d/f"), at.at("other"));
+  linkSync(at.at("d/gone"), at.at("another"));
+  at.playbook("  - directory: d\n    exact: true\n  - file: d/f\n    content: new\n    hardlinks: break\n    mode: '0600'\n");
+  const start = at.snapshot();
+  const inode = lstatSync(at.at("other")).ino;
+  at.apply();
+  expect(lstatSync(at.at("d/f")).ino).not.toBe(inode);
+  // What is put aside is no stranger to an exact folder.
+  expect(at.apply().all).toContain("Nothing to do");
+  at.revert();
+  expect(lstatSync(at.at("d/f")).ino).toBe(inode);
+  expect(lstatSync(at.at("d/gone")).ino).toBe(lstatSync(at.at("another")).ino);
+  expect(readdirSync(at.at("d")).sort()).toEqual(["f", "gone"]);
+  expect(at.snapshot()).toEqual(start);
+});
+
+test("a revert lets a command be whose folder went with it, and one that never ran before is not run for what is restored", () => {
+  const at = story().file("log", "");
+  at.playbook(
+    [
+      "  - directory: app",
+      "  - file: app/conf",
+      "    content: one",
+      "  - command: reload",
+      "    shell: echo reload >> ../log",
+      `    cwd: ${at.at("app")}`,
+      "    run_when: [ 'file:app/conf' ]",
+      "",
+    ].join("\n"),
+  );
+  const start = at.snapshot();
+  at.apply();
+  expect(at.read("log")).toBe("reload\n");
+  at.revert();
+  expect(at.read("log")).toBe("reload\n");
+  expect(Object.keys(at.snapshot())).toEqual(Object.keys(start));
 });
 
 test("a symbolic link where a file should be is refused; `follow` manages what it leads to, `replace` takes its place", () => {

@@ -21,6 +21,9 @@ resources:
     mode: '0600'
   - file: site/mode-only
     mode: '0640'
+  - file: site/shared
+    content: its own
+    hardlinks: break
   - file: site/gone
     state: absent
   - link: site/link
@@ -47,6 +50,7 @@ const FILES: { readonly [path: string]: string } = {
   "w/site/changed": "before",
   "w/site/mode-only": "kept",
   "w/site/gone": "going",
+  "w/shared-too": "one file of two names",
   "w/site/tentative": "one\ntwo\n",
 };
 
@@ -98,6 +102,7 @@ export class Scenario {
       files.close(fd);
     }
     files.symlink("gone", "/w/site/link");
+    files.link("/w/shared-too", "/w/site/shared");
     this.machine.disk.syncAll();
     end();
   }
@@ -134,11 +139,14 @@ export class Scenario {
     const { disk } = this.machine;
     const visit = (ino: number, path: string): void => {
       for (const [name, child] of disk.inode(ino).entries) {
-        const below = `${path}/${name}`;
+        // A stash has a name that only its run knows.
+        const below = `${path}/${name.replace(/^\.[a-z2-7]{16}-(\d+)-stash$/, "stash of $1")}`;
         const inode = disk.inode(child);
         if (below === "/w/state") continue;
+        // Which names are one file matters, and so does that they are again.
+        const shared = inode.type === "file" && inode.nlink > 1 ? ` inode ${inode.ino}` : "";
         found[below] =
-          `${inode.type} ${inode.mode.toString(8)} ${inode.target} ${inode.type === "file" ? `${inode.data.length} ${sha256(inode.data).slice(0, 12)}` : ""}`;
+          `${inode.type} ${inode.mode.toString(8)} ${inode.target} ${inode.type === "file" ? `${inode.data.length} ${sha256(inode.data).slice(0, 12)}` : ""}${shared}`;
         if (inode.type === "directory") visit(child, below);
       }
     };

@@ -16,6 +16,7 @@ import {
 } from "./yaml-scalar.ts";
 import {
   columnOf,
+  commentFollows,
   endOfNode,
   endOfPair,
   isEmptyNode,
@@ -169,28 +170,29 @@ function quotingOf(node: unknown): YamlQuoting {
   return node.type === "QUOTE_SINGLE" ? "'" : node.type === "QUOTE_DOUBLE" ? '"' : "plain";
 }
 
-function replaced(source: YamlSource, style: YamlStyle, spot: YamlSpot, value: FormatJson): Splice {
+function replaced(source: YamlSource, found: YamlStyle, spot: YamlSpot, value: FormatJson): Splice {
   const { body } = source;
   const { node, head } = spot;
   refuseTagged(body, node);
-  if (head === undefined) return atTop(source, style, value);
+  if (head === undefined) return atTop(source, found, value);
   const quoting = typeof value === "string" ? quotingOf(node) : "plain";
   const gap = (at: number): string => (/[\s[{,]/.test(body[at - 1] ?? " ") ? "" : " ");
   const range = isEmptyNode(node) ? undefined : node?.range;
   if (spot.flow) {
     const [start, end] = range ?? [head, head];
-    return { start, end, text: gap(start) + yamlFlow(value, style, quoting, quotingOf(spot.pair?.key)) };
+    return { start, end, text: gap(start) + yamlFlow(value, found, quoting, quotingOf(spot.pair?.key)) };
   }
   const flowOld = isCollection(node) && node.flow === true && node.items.length > 0 && isContainer(value);
   const old =
     node === null || range === undefined || range === null ? { start: head, end: head } : { start: range[0], end: endOfNode(body, node) };
+  const oneLine = !body.slice(head, old.end).includes("\n");
+  const style = besideComments(body, found, oneLine ? lineEndOf(body, old.end) : old.end, spot.column);
   const piece =
     spot.inList && isContainer(value) && !isEmpty(value)
       ? itemPiece(value, style)
       : flowOld
         ? { head: yamlFlow(value, style), lines: [] }
         : yamlValue(value, style, quoting);
-  const oneLine = !body.slice(head, old.end).includes("\n");
   // The short way: a value of one line for a value of one line leaves all around it as it is.
   if (oneLine && piece.lines.length === 0) return { start: old.start, end: old.end, text: gap(old.start) + piece.head };
   const isBlockText = isScalar(node) && (node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED");
@@ -203,6 +205,11 @@ function replaced(source: YamlSource, style: YamlStyle, spot: YamlSpot, value: F
       ? [comment, " ".repeat(spot.column + 2) + piece.head, ...lines]
       : [(piece.head === "" ? "" : ` ${piece.head}`) + comment, ...lines];
   return { start: head, end, text: text.join(style.eol) };
+}
+
+/** The style for a value that ends at `end`: without block texts where one would take a comment behind it for its own. */
+function besideComments(body: string, style: YamlStyle, end: number, column: number): YamlStyle {
+  return commentFollows(body, end, column) ? { ...style, blockTexts: false } : style;
 }
 
 function isContainer(value: FormatJson): boolean {
@@ -236,16 +243,18 @@ function refuseTagged(body: string, node: Node | null): void {
 }
 
 /** Puts a value at the top of a text that has none, or only `{}`, `[]` or `null`. */
-function atTop({ body, contents }: YamlSource, style: YamlStyle, value: FormatJson): Splice {
+function atTop({ body, contents }: YamlSource, found: YamlStyle, value: FormatJson): Splice {
+  const style = besideComments(body, found, contents?.range?.[1] ?? body.length, 0);
   const text = yamlLines(value, style).join(style.eol);
   if (contents !== null && !isEmptyNode(contents)) return { start: contents.range?.[0] ?? 0, end: contents.range?.[1] ?? 0, text };
   return { start: body.length, end: body.length, text: `${body === "" || body.endsWith("\n") ? "" : style.eol}${text}${style.eol}` };
 }
 
-function inBlock({ body }: YamlSource, style: YamlStyle, box: YAMLMap | YAMLSeq, value: FormatJson, key?: string): Splice {
+function inBlock({ body }: YamlSource, found: YamlStyle, box: YAMLMap | YAMLSeq, value: FormatJson, key?: string): Splice {
   const first = box.items[0];
-  if (key === undefined)
-    return linesBehind(body, endOfNode(body, box), indentLines(yamlItem(value, style), columnOf(body, box.range?.[0] ?? 0)), style.eol);
+  const column = columnOf(body, box.range?.[0] ?? 0);
+  const style = besideComments(body, found, lineEndOf(body, endOfNode(body, box)), column);
+  if (key === undefined) return linesBehind(body, endOfNode(body, box), indentLines(yamlItem(value, style), column), style.eol);
   const start = isPair(first) ? startOfPair(first) : 0;
   if (body[start] === "?") throw explicitKey(body, start);
   const lines = indentLines(yamlEntry(yamlKey(key, style, siblingKeys(box)), value, style), columnOf(body, start));

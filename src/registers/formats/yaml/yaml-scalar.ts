@@ -9,6 +9,8 @@ export interface YamlStyle {
   /** Blanks of a list under its key. */
   readonly listUnit: number;
   readonly quote: "'" | '"';
+  /** Whether a text of several lines is written on lines of its own, as a block text. */
+  readonly blockTexts: boolean;
 }
 
 /** How a string stood before, and so how the next one is written if it can be. */
@@ -80,7 +82,7 @@ export function yamlValue(value: FormatJson, style: YamlStyle, quoting: YamlQuot
     if (Object.keys(value).length === 0) return { head: isMap(value) ? "{}" : "[]", lines: [] };
     return { head: "", lines: indentLines(yamlLines(value, style), isMap(value) ? style.unit : style.listUnit) };
   }
-  const block = quoting === "plain" ? blockScalar(value) : undefined;
+  const block = quoting === "plain" && style.blockTexts ? blockScalar(value) : undefined;
   if (block !== undefined) return { head: block.header, lines: indentLines(block.lines, style.unit) };
   return { head: yamlScalar(value, style, quoting), lines: [] };
 }

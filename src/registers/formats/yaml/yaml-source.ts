@@ -123,6 +123,17 @@ export function columnOf(body: string, offset: number): number {
   return offset - lineStartOf(body, offset);
 }
 
+/**
+ * Whether a comment follows that a block text, ending at `offset` and of an entry that begins at `column`, would take in:
+ * one on the same line, or the next below it that stands further right than the entry.
+ */
+export function commentFollows(body: string, offset: number, column: number): boolean {
+  const blanks = /[ \t\r\n]*/y;
+  blanks.lastIndex = offset;
+  blanks.test(body);
+  return body[blanks.lastIndex] === "#" && columnOf(body, blanks.lastIndex) > column;
+}
+
 /** The offset behind the last byte that belongs to a node; comments and blank lines behind it do not. */
 export function endOfNode(body: string, node: Node): number {
   const range = node.range ?? [0, 0, 0];
@@ -205,5 +216,11 @@ export function yamlStyleOf({ body, document }: YamlSource): YamlStyle {
       },
     });
   const step = unit !== undefined && unit > 0 ? unit : 2;
-  return { eol: endOfLine(body), unit: step, listUnit: listUnit !== undefined && listUnit >= 0 ? listUnit : step, quote: quote ?? '"' };
+  return {
+    eol: endOfLine(body),
+    unit: step,
+    listUnit: listUnit !== undefined && listUnit >= 0 ? listUnit : step,
+    quote: quote ?? '"',
+    blockTexts: true,
+  };
 }

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
-import { Bug } from "../core/index.ts";
+import { Bug, type Files } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
 import { faultIn, realSystem } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
@@ -115,7 +115,7 @@ function contextOf(
     outStyle: styleOf(process.stdout, options.color, env),
     errStyle: styleOf(process.stderr, options.color, env),
     json: options.json === true,
-    stateDirectory: absolute(stateDirectory),
+    stateDirectory: throughLinks(system.files, absolute(stateDirectory)),
     github: env.GITHUB_ACTIONS === "true",
     redact: (text) => text,
     stopped: signals,
@@ -129,6 +129,14 @@ function contextOf(
       }
     },
   };
+}
+
+/** A path whose folders are real ones; its last name is left as it is, as the state directory itself must be no link. */
+function throughLinks(files: Files, path: string): string {
+  const cut = path.lastIndexOf("/");
+  if (cut <= 0) return path;
+  const parent = path.slice(0, cut);
+  return (files.lstat(`${parent}/.`) ? files.realpath(parent) : throughLinks(files, parent)).replace(/\/$/, "") + path.slice(cut);
 }
 
 /** `setpoint apply | head` must not kill a run: a closed pipe is nobody's failure. */

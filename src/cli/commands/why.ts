@@ -13,9 +13,9 @@ import {
 import { readAll } from "../../engine/index.ts";
 import { readJournal, runState } from "../../journal/index.ts";
 import { kinds } from "../../registers/index.ts";
-import { renderWhy, stateDiff, type WhyReport } from "../../report/index.ts";
+import { renderWhy, safeLine, stateDiff, type WhyReport } from "../../report/index.ts";
 import { readWhole } from "../../system/index.ts";
-import { type Context, localTime, print, printJson, readState } from "../context.ts";
+import { type Context, localTime, print, printJson, readState, shown } from "../context.ts";
 import { lookOf } from "../look.ts";
 import { type Reading, startReading, vaultFor } from "../stack.ts";
 import type { CommandModule } from "./command.ts";
@@ -69,7 +69,7 @@ class Plans {
         yield { run, plan: folder.plan() };
       } catch (thrown) {
         if (!(thrown instanceof SystemFault)) throw thrown;
-        this.context.err.write(`${thrown.message}\n`);
+        this.context.err.write(shown(this.context, `${safeLine(thrown.message)}\n`));
       }
     }
   }
@@ -209,7 +209,7 @@ async function currentState(
     return vault.seal(now);
   } catch (thrown) {
     if (!(thrown instanceof SystemFault)) throw thrown;
-    context.err.write(`${registerId(register)} cannot be read now: ${thrown.message}\n`);
+    context.err.write(shown(context, `${safeLine(`${registerId(register)} cannot be read now: ${thrown.message}`)}\n`));
     return undefined;
   }
 }

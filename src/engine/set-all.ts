@@ -157,15 +157,16 @@ class Pass {
         }
         ready.push(act);
       } catch (thrown) {
-        if (!(thrown instanceof SystemFault)) throw thrown;
+        const failure = faultIn(thrown);
+        if (failure === undefined) throw thrown;
         for (const prepared of act.prepared.reverse()) prepared.abandon();
         act.prepared = [];
-        if (thrown.code === "moved" && !this.moved.has(step.n)) {
+        if (failure.code === "moved" && !this.moved.has(step.n)) {
           this.moved.add(step.n);
           this.again.push(step);
           continue;
         }
-        this.book.fail(step, thrown);
+        this.book.fail(step, failure);
         if (this.book.halted) {
           for (const other of ready) {
             for (const prepared of other.prepared) prepared.abandon();
@@ -201,14 +202,15 @@ class Pass {
         }
         done.push(act);
       } catch (thrown) {
-        if (!(thrown instanceof SystemFault)) throw thrown;
+        const failure = faultIn(thrown);
+        if (failure === undefined) throw thrown;
         for (const prepared of act.prepared.slice(committed)) prepared.abandon();
-        if (thrown.code === "moved" && committed === 0 && !this.moved.has(act.step.n)) {
+        if (failure.code === "moved" && committed === 0 && !this.moved.has(act.step.n)) {
           this.moved.add(act.step.n);
           this.again.push(act.step);
           continue;
         }
-        const maybe = committed > 0 ? new SystemFault(thrown.code, thrown.message, { mutated: "maybe", cause: thrown }) : thrown;
+        const maybe = committed > 0 ? new SystemFault(failure.code, failure.message, { mutated: "maybe", cause: failure }) : failure;
         this.book.fail(act.step, maybe);
       }
     }

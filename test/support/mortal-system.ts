@@ -58,9 +58,14 @@ export class MortalSystem implements System {
   private readonly inner: System;
   private readonly at: number;
   private readonly when: "before" | "after";
+  private readonly fault: string | undefined;
+  /** Syncs tried and mutations made after a sync had failed: W5 allows none. */
+  readonly afterFailedSync: string[] = [];
+  private syncFailed = false;
 
-  /** Dies at the `at`-th mutating call, counted from 1; 0: never. */
-  constructor(inner: System, at: number, when: "before" | "after") {
+  /** Dies at the `at`-th mutating call, counted from 1; 0: never. With a `fault` that call fails in its place, and life goes on. */
+  constructor(inner: System, at: number, when: "before" | "after", fault?: string) {
+    this.fault = fault;
     this.inner = inner;
     this.at = at;
     this.when = when;
@@ -91,11 +96,17 @@ export class MortalSystem implements System {
     this.live();
     this.calls += 1;
     this.trace.push(name);
-    if (this.calls === this.at && this.when === "before") this.die();
+    if (this.syncFailed) this.afterFailedSync.push(name);
+    if (this.calls !== this.at) return;
+    if (this.fault !== undefined) {
+      if (/^sync/.test(name)) this.syncFailed = true;
+      throw Object.assign(new Error(`${this.fault}: injected at ${name}`), { code: this.fault, syscall: name });
+    }
+    if (this.when === "before") this.die();
   }
 
   private after(): void {
-    if (this.calls === this.at && this.when === "after") this.die();
+    if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
   }
 
   private die(): never {

@@ -1,5 +1,6 @@
 import type { CommandModule } from "../../src/cli/commands/command.ts";
 import { sha256 } from "../../src/core/index.ts";
+import { faultIn } from "../../src/system/index.ts";
 import { type Lies, type Program, SimulatedMachine } from "../../src/system/simulated/index.ts";
 import { runCommand } from "./in-process.ts";
 import { MortalSystem } from "./mortal-system.ts";
@@ -105,6 +106,32 @@ export class Scenario {
     files.link("/w/shared-too", "/w/site/shared");
     this.machine.disk.syncAll();
     end();
+  }
+
+  /** Runs a command whose `at`-th mutating call fails with an errno. */
+  async runFaulty(
+    module: CommandModule,
+    args: readonly string[],
+    at: number,
+    fault: string,
+  ): Promise<Life & { readonly afterFailedSync: readonly string[] }> {
+    const process = this.machine.process("/w");
+    const system = new MortalSystem(process.system, at, "before", fault);
+    let exit: number | undefined;
+    let said = "";
+    try {
+      const ran = await runCommand(module, system, "/w", args);
+      exit = ran.exit;
+      said = ran.out + ran.err;
+    } catch (thrown) {
+      said = (thrown as Error).stack ?? String(thrown);
+      // main.ts turns a fault of the world into exit 1; anything else would be a bug.
+      if (faultIn(thrown)) exit = 1;
+    }
+    const last = system.trace[at - 1] ?? "";
+    system.bury();
+    process.end();
+    return { died: false, calls: system.calls, exit, said, last, afterFailedSync: system.afterFailedSync };
   }
 
   /** Runs a command in a process that dies at its `at`-th mutating call (0: lives). */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   chmodSync,
   chownSync,
+  cpSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -179,7 +180,8 @@ export class Story {
   /** Runs a command line, however it ends. */
   try(...words: readonly (string | RunOptions)[]): Ran {
     const { env = {}, input, uid, timeout = 30_000 } = words.find((word) => typeof word !== "string") ?? {};
-    const ended = spawnSync(process.execPath, [launcher, ...this.argv(words)], {
+    const program = uid === undefined ? { node: process.execPath, launcher } : reachable(uid);
+    const ended = spawnSync(program.node, [program.launcher, ...this.argv(words)], {
       cwd: this.tree,
       env: { ...this.env, ...env },
       encoding: "utf8",
@@ -268,6 +270,24 @@ export class Batch {
 /** A machine of its own for the test that is running. */
 export function story(): Story {
   return new Story();
+}
+
+let reached: { readonly node: string; readonly launcher: string } | undefined;
+
+/** The program where an account without rights finds it: the checkout, or this Node, may be where others cannot look. */
+function reachable(uid: number): { readonly node: string; readonly launcher: string } {
+  if (reached) return reached;
+  reached = { node: process.execPath, launcher };
+  if (spawnSync(reached.node, [reached.launcher, "--version"], { uid, gid: uid, stdio: "ignore" }).status === 0) return reached;
+  const copy = mkdtempSync(join(tmpdir(), "setpoint-program-"));
+  process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
+  const top = join(dirname(launcher), "..");
+  for (const part of ["bin", "dist", "package.json"]) cpSync(join(top, part), join(copy, part), { recursive: true });
+  cpSync(process.execPath, join(copy, "node"));
+  spawnSync("chmod", ["-R", "a+rX", copy]);
+  chmodSync(join(copy, "node"), 0o755);
+  reached = { node: join(copy, "node"), launcher: join(copy, "bin/setpoint.js") };
+  return reached;
 }
 
 /** An account that may not do everything: nobody where the tests run as root, else whoever runs them. */

@@ -3,6 +3,7 @@ import type { Tools, Vault } from "../engine/index.ts";
 import { LockedDirectory, StateDirectory } from "../journal/index.ts";
 import { goals, kinds } from "../registers/index.ts";
 import { type RunView, terminalView } from "../report/index.ts";
+import { gatherFacts } from "../system/index.ts";
 import { type Context, EXIT, refuse, shown, UsageError } from "./context.ts";
 import type { LockOptions } from "./options.ts";
 import type { Reading } from "./stack.ts";
@@ -54,6 +55,7 @@ export function toolsFor(context: Context, state: LockedDirectory, reading: Read
     vault,
     ledger: reading.ledger,
     setpoint: context.version,
+    facts: () => gatherFacts(context.system),
     stopped: context.stopped,
     emit: (event: RunEvent) => view.show(redacted(event, vault)),
   };

@@ -25,7 +25,7 @@ import { readAll } from "./read.ts";
 import { recover } from "./recover.ts";
 import { type Outcome, setAll } from "./set-all.ts";
 import { SECRET_MARK } from "./vault.ts";
-import { divergences } from "./verify.ts";
+import { divergences, movedFacts } from "./verify.ts";
 import { registersRead, type Tools, type Work } from "./work.ts";
 
 /** A plan and how it is written down. */
@@ -106,8 +106,17 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
       problems.push(error("cannot-verify", "the final reading failed", thrown.message));
       return undefined;
     });
-    verified = different?.length === 0;
+    const moved = movedFacts(work);
+    verified = different?.length === 0 && moved.length === 0;
     if (!verified) exit = 9;
+    for (const path of moved)
+      problems.push(
+        error(
+          "fact-moved",
+          "a fact moved while the plan was applied",
+          `facts.${path}, which the playbook uses, is another now: apply once more`,
+        ),
+      );
     for (const one of different ?? [])
       problems.push(
         error(

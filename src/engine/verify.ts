@@ -1,4 +1,15 @@
-import { CannotConverge, type PlannedSetting, type Register, type RegisterId, registerId, type State } from "../core/index.ts";
+import {
+  CannotConverge,
+  isObject,
+  type Json,
+  type JsonObject,
+  type PlannedSetting,
+  type Register,
+  type RegisterId,
+  registerId,
+  type State,
+  sameJson,
+} from "../core/index.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { readAll } from "./read.ts";
@@ -57,4 +68,24 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
     if (!matches(now, wanted, parts.fingerprint)) different.push({ register: id, found: now, wanted });
   }
   return different;
+}
+
+/** The facts that the plan used and that are others now, by dotted path: what it decided by them may no longer hold. */
+export function movedFacts(work: Work): readonly string[] {
+  const now = work.tools.facts();
+  return Object.entries(work.plan.facts)
+    .filter(([path, value]) => path !== MACHINE && !sameJson(value, factAt(now, path) ?? null))
+    .map(([path]) => path);
+}
+
+/** The plan's own name for the machine it is for; checked before it is applied. */
+const MACHINE = "machine";
+
+function factAt(facts: JsonObject, path: string): Json | undefined {
+  let found: Json | undefined = facts;
+  for (const name of path.split(".")) {
+    if (Array.isArray(found)) found = found[Number(name)] as Json | undefined;
+    else found = isObject(found) ? found[name] : undefined;
+  }
+  return found;
 }

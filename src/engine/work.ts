@@ -3,6 +3,7 @@ import {
   type Change,
   type Contents,
   type Goal,
+  type JsonObject,
   type Plan,
   type Reader,
   type Register,
@@ -38,6 +39,8 @@ export interface Tools {
   readonly vault: Vault;
   readonly ledger: Ledger;
   readonly setpoint: string;
+  /** The facts of the machine, read now. */
+  facts(): JsonObject;
   /** The signal that asked to stop, once one did. */
   stopped(): "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
   emit(event: RunEvent): void;

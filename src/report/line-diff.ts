@@ -81,10 +81,9 @@ function hunks(lines: readonly DiffLine[], skipped: number): DiffLine[] {
     const part = lines.slice(from, to);
     const drops = part.filter((line) => line.is !== "add").length;
     const adds = part.filter((line) => line.is !== "drop").length;
-    result.push(
-      { is: "hunk", text: `@@ -${range(left, drops)} +${range(right, adds)} @@` },
-      ...part.flatMap((line) => withEnd(line.is, line.text)),
-    );
+    result.push({ is: "hunk", text: `@@ -${range(left, drops)} +${range(right, adds)} @@` });
+    // One by one: the lines of a large file are more than a call takes as arguments.
+    for (const line of part) for (const shown of withEnd(line.is, line.text)) result.push(shown);
     left += drops;
     right += adds;
     at = to;

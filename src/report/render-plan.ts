@@ -132,7 +132,8 @@ function detailsOf(sheet: Sheet, change: Change): string[] {
     const isDiff = content.words === undefined;
     const few = isDiff ? diffLines : content.lines.length <= wholeLines ? wholeLines : begunLines;
     const kept = style.full ? content.lines : content.lines.slice(0, few);
-    details.push(...diffText(kept, paint, glyphs));
+    // One by one: with --full, a large file has more lines than a call takes as arguments.
+    for (const line of diffText(kept, paint, glyphs)) details.push(line);
     const left = content.lines.length - kept.length;
     if (left > 0) details.push(paint.dim(`${glyphs.more} ${count(left, "more line")} (--full shows all)`));
   }

@@ -87,4 +87,9 @@ describe("a unified diff", () => {
     expect(unifiedDiff(many("a"), many("b"), differ)).toHaveLength(40_001);
     expect(performance.now() - from).toBeLessThan(2000);
   });
+
+  test("of a text with more lines than a call takes as arguments is made", async () => {
+    const differ = await loadDiffer();
+    expect(unifiedDiff("was\n".repeat(300_000), "is\n".repeat(200_000), differ)).toHaveLength(500_001);
+  });
 });

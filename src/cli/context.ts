@@ -1,4 +1,4 @@
-import type { Problem, System, SystemFault } from "../core/index.ts";
+import type { Problem, StopSignal, System, SystemFault } from "../core/index.ts";
 import { StateDirectory } from "../journal/index.ts";
 import { githubAnnotations, jsonText, problemsJson, renderProblems, type Style, withoutCommands } from "../report/index.ts";
 
@@ -28,7 +28,7 @@ export interface Context {
   /** What runs over every text before it is written: secrets are taken out. */
   redact: (text: string) => string;
   /** The first signal that asked to stop. */
-  stopped(): "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
+  stopped(): StopSignal | undefined;
   /** Asks a question on the terminal; the answer without its line end. */
   ask(question: string): Promise<string>;
 }

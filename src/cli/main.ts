@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
-import { Bug, type Files } from "../core/index.ts";
+import { Bug, exitOfSignal, type Files } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
 import { faultIn, realSystem } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
@@ -163,7 +163,7 @@ function listen(): Context["stopped"] {
   let first: ReturnType<Context["stopped"]>;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (first !== undefined) process.exit(signal === "SIGINT" ? 130 : 143);
+      if (first !== undefined) process.exit(exitOfSignal(signal));
       first = signal;
       process.stderr.write("\nstopping after the action in flight; once more stops at once\n");
     });

@@ -12,4 +12,5 @@ export * from "./register.ts";
 export * from "./resource.ts";
 export * from "./sight.ts";
 export { formatBytes, type Parsed, parseDuration } from "./size.ts";
+export * from "./stop-signal.ts";
 export * from "./system.ts";

@@ -3,6 +3,7 @@ import {
   type ActionStatus,
   type Change,
   error,
+  exitOfSignal,
   isObject,
   type Plan,
   type PlannedSetting,
@@ -93,9 +94,7 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
     const acted = [...work.run.steps.values()].some((step) => step.acted);
     status = "halted";
     exit = signal
-      ? signal === "SIGINT"
-        ? 130
-        : 143
+      ? exitOfSignal(signal)
       : acted || bad.some((result) => result.status === "conflict" || result.status === "unknown")
         ? 6
         : 1;
@@ -294,7 +293,7 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
     plan.changes.some((change) => change.manner?.undo !== "none" && work.run.steps.get(change.n)?.outcome === "skipped");
   const signal = tools.stopped();
   const status: RunStatus = outcome.halted || failed ? "revert-halted" : "reverted";
-  const exit = signal && outcome.halted ? (signal === "SIGINT" ? 130 : 143) : status === "revert-halted" || kept || left ? 6 : 0;
+  const exit = signal && outcome.halted ? exitOfSignal(signal) : status === "revert-halted" || kept || left ? 6 : 0;
   return end(work, { kind, status, exit, verified: status === "reverted" && !kept, problems: [] });
 }
 

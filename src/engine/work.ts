@@ -13,6 +13,7 @@ import {
   registerId,
   type State,
   type Step,
+  type StopSignal,
   type System,
 } from "../core/index.ts";
 import {
@@ -42,7 +43,7 @@ export interface Tools {
   /** The facts of the machine, read now. */
   facts(): JsonObject;
   /** The signal that asked to stop, once one did. */
-  stopped(): "SIGINT" | "SIGTERM" | "SIGHUP" | undefined;
+  stopped(): StopSignal | undefined;
   emit(event: RunEvent): void;
 }
 

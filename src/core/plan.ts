@@ -1,3 +1,4 @@
+import { sha256 } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
 import type { Address, Digest, RegisterId } from "./names.ts";
 import type { Place } from "./problem.ts";
@@ -102,4 +103,28 @@ export interface Plan {
   readonly sealed?: { readonly [digest: string]: string };
   /** Contents too large for that: where they are read from again. */
   readonly origins?: { readonly [digest: string]: string };
+}
+
+const ZEROS = "0".repeat(64);
+const FIELD = /^\{"format":1,"digest":"([0-9a-f]{64})",/;
+
+/**
+ * A plan's text: one line of JSON whose second field is its digest, taken over the bytes as they stand with that digest
+ * as zeros. So any byte that is changed anywhere is seen. `fields`: the JSON of all other fields.
+ */
+export function planTextOf(fields: string): { readonly text: string; readonly digest: Digest } {
+  const open = `{"format":1,"digest":"${ZEROS}",${fields.slice(1)}`;
+  const digest = sha256(open);
+  return { text: open.replace(ZEROS, digest), digest };
+}
+
+/** The digest in a plan's text; undefined where this version's plans have none. It need not hold. */
+export function planDigestIn(text: string): Digest | undefined {
+  return FIELD.exec(text)?.[1] as Digest | undefined;
+}
+
+/** Whether a plan's text has a digest and is as it was written. */
+export function planIsWhole(text: string): boolean {
+  const digest = planDigestIn(text);
+  return digest !== undefined && sha256(text.replace(digest, ZEROS)) === digest;
 }

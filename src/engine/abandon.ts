@@ -61,6 +61,8 @@ function openAnyhow(tools: Tools, folder: RunFolder, plan: Plan): { readonly wor
   try {
     return { work: openRun(tools, folder, plan) };
   } catch (thrown) {
+    // Another run's plan stands there: what this one was to do is lost, and giving it up needs none of it.
+    if (thrown instanceof SystemFault && thrown.code === "damaged-plan") return { work: openRun(tools, folder, lostPlan(plan.stack, "")) };
     if (!(thrown instanceof SystemFault) || thrown.code !== "damaged-journal") throw thrown;
   }
   const damaged = copyAside(files, folder.path);

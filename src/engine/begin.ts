@@ -1,4 +1,15 @@
-import { type Digest, isKeyed, type Plan, type RegisterId, type RunId, registerId, runId, type State, type Step } from "../core/index.ts";
+import {
+  type Digest,
+  isKeyed,
+  type Plan,
+  type RegisterId,
+  type RunId,
+  registerId,
+  runId,
+  type State,
+  type Step,
+  SystemFault,
+} from "../core/index.ts";
 import { type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { keepAfter } from "./keep.ts";
@@ -130,10 +141,22 @@ function needsLater(plan: Plan): boolean {
   return plan.changes.some((change) => change.tentative !== undefined) || plan.steady.some((step) => step.tentative !== undefined);
 }
 
-/** Opens a run that was begun before, to go on with it or to undo it. */
+/**
+ * Opens a run that was begun before, to go on with it or to undo it. A plan without a digest stands for one that is lost. Throws
+ * SystemFault.
+ */
 export function openRun(tools: Tools, folder: RunFolder, plan: Plan): Work {
-  const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run);
+  const known = tools.ledger.runs.get(folder.run)?.size;
+  const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run, known);
+  const state = runState(journal.records) as RunState;
+  if (plan.digest !== "" && plan.digest !== state.plan) {
+    journal.close();
+    throw new SystemFault(
+      "damaged-plan",
+      `${folder.path}/plan.json is not the plan that the run began with: it can be neither resumed nor reverted`,
+    );
+  }
   folder.after.settle();
   folder.before.settle();
-  return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
+  return new Work(tools, folder, journal, plan, state);
 }

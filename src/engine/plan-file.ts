@@ -1,24 +1,26 @@
-import { type Digest, error, isObject, ok, type Plan, problems, type Result, sha256 } from "../core/index.ts";
+import {
+  type Digest,
+  error,
+  isObject,
+  ok,
+  type Plan,
+  planDigestIn,
+  planIsWhole,
+  planTextOf,
+  problems,
+  type Result,
+} from "../core/index.ts";
 
-const ZEROS = "0".repeat(64);
-const FIELD = /^\{"format":1,"digest":"([0-9a-f]{64})",/;
-
-/**
- * A plan's text: one line of JSON whose second field is its digest, taken over the bytes as they stand with that digest
- * as zeros. So any byte that is changed anywhere is seen.
- */
+/** A plan's text with its digest in it, and that. */
 export function planText(plan: Plan): { readonly text: string; readonly digest: Digest } {
   const { format: _format, digest: _digest, ...rest } = plan;
-  const open = `{"format":1,"digest":"${ZEROS}",${JSON.stringify(rest).slice(1)}`;
-  const digest = sha256(open);
-  return { text: open.replace(ZEROS, digest), digest };
+  return planTextOf(JSON.stringify(rest));
 }
 
 /** Reads a plan's text; a problem where it is no plan, is of another version, or is not as it was written. */
 export function readPlan(text: string, file: string): Result<Plan> {
   const at = { file, line: 1, column: 1 };
-  const found = FIELD.exec(text)?.[1];
-  if (found === undefined) {
+  if (planDigestIn(text) === undefined) {
     const format = /^\{"format":(\d+),/.exec(text)?.[1];
     if (format !== undefined && format !== "1")
       return problems(
@@ -31,7 +33,7 @@ export function readPlan(text: string, file: string): Result<Plan> {
       );
     return problems(error("not-a-plan", "not a plan", "this file is no plan that `setpoint plan -o` wrote", at));
   }
-  if (sha256(text.replace(found, ZEROS)) !== found)
+  if (!planIsWhole(text))
     return problems(
       error("plan-changed", "a plan that was changed", "its digest does not hold: somebody edited it, or it was cut. Plan again", at),
     );

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { isObject } from "../core/index.ts";
 import type { JournalRecord } from "./records.ts";
 
 /**
@@ -51,7 +52,9 @@ export interface Parsed {
 function readLine(
   bytes: Buffer,
   start: number,
-): { readonly end: number; readonly length: string; readonly chain: string; readonly json: string } | undefined {
+):
+  | { readonly end: number; readonly length: string; readonly chain: string; readonly json: string; readonly record: JournalRecord }
+  | undefined {
   if (start + HEAD > bytes.length) return undefined;
   const head = bytes.toString("latin1", start, start + HEAD);
   if (!/^[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{32} $/.test(head)) return undefined;
@@ -61,7 +64,19 @@ function readLine(
   if (end > bytes.length || bytes[end - 1] !== 0x0a) return undefined;
   const json = bytes.toString("latin1", start + HEAD, end - 1);
   if (crc32(json).toString(16).padStart(8, "0") !== head.slice(9, 17)) return undefined;
-  return { end, length, chain: head.slice(18, 50), json };
+  const record = recordOf(json);
+  return record && { end, length, chain: head.slice(18, 50), json, record };
+}
+
+/** A line that holds its checksum and no record was written by no setpoint: it is as unreadable as one that does not. */
+function recordOf(json: string): JournalRecord | undefined {
+  try {
+    const record: unknown = JSON.parse(json);
+    const isRecord = isObject(record) && typeof record.t === "string" && typeof record.seq === "number" && typeof record.d === "number";
+    return isRecord ? (record as unknown as JournalRecord) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Judges a journal's bytes: reliability.md §3, "Opening an existing journal". */
@@ -73,7 +88,7 @@ export function parseJournal(bytes: Buffer, run: string): Parsed {
   while (at < bytes.length) {
     const line = readLine(bytes, at);
     if (!line || line.chain !== chainOf(chain, line.length, line.json)) break;
-    const record = JSON.parse(line.json) as JournalRecord;
+    const { record } = line;
     if (record.seq !== records.length) break;
     records.push(record);
     durable = Math.max(durable, record.d);
@@ -85,9 +100,8 @@ export function parseJournal(bytes: Buffer, run: string): Parsed {
   for (let start = at; start < bytes.length; ) {
     const line = readLine(bytes, start);
     if (line) {
-      const record = JSON.parse(line.json) as JournalRecord;
-      salvage.push(record);
-      durable = Math.max(durable, record.d);
+      salvage.push(line.record);
+      durable = Math.max(durable, line.record.d);
       start = line.end;
     } else {
       const next = bytes.indexOf(0x0a, start);

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import {
   type Address,
   type Files,
@@ -66,6 +67,8 @@ interface OwnLine {
  * costs a split and not a parse. Deleting it loses nothing that journals hold.
  *
  *     run <id> {json} · own <stack> <register> <aspects> {json} · receipt <key> {json} · sets <register> <count> · secret <register>
+ *
+ * In its file a last line `sum` holds the checksum of all before it.
  */
 export class Ledger {
   readonly runs = new Map<RunId, RunLine>();
@@ -284,6 +287,30 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
   });
 }
 
+/**
+ * Takes in what is known of a run whose plan or journal cannot be read: its receipts, as far as the journal tells them, and that
+ * it is open, so that no command passes over it. Its size stays as it was, so that it is read again until it is whole or given up.
+ */
+export function recordUnreadable(ledger: Ledger, run: RunId, stack: string, state: RunState | undefined, status: RunStatus): void {
+  for (const { receipt, status: step, forget } of state?.steps.values() ?? []) {
+    if (receipt) ledger.receipts.set(receipt.key, receipt.value);
+    if (step === "undone" && forget !== undefined) ledger.receipts.delete(forget);
+  }
+  const known = ledger.runs.get(run);
+  const at = state?.began ?? known?.began ?? 0;
+  const unknown = { kind: "apply" as const, exit: 0, changed: 0, left: 0, conflicts: 0, failed: 0, counted: [], size: 0 };
+  ledger.runs.set(run, {
+    ...unknown,
+    began: at,
+    ended: state?.ended ?? at,
+    plan: state?.plan ?? "",
+    ...known,
+    run,
+    stack,
+    status,
+  });
+}
+
 /** Whether the run took a name from a file with several. */
 function sharesInodes(plan: Plan, state: RunState): boolean {
   return plan.changes.some((change) => typeof change.before.links === "number" && state.steps.get(change.n)?.acted === true);
@@ -356,9 +383,9 @@ export function readLedger(files: Files, path: string): Ledger {
   const bytes = readWhole(files, path);
   if (!bytes) return new Ledger();
   try {
-    const text = bytes.toString("utf8");
-    if (text !== "" && !text.endsWith("\n")) throw new Error("it ends within a line");
-    return Ledger.parse(text);
+    const end = bytes.length - SUM;
+    if (bytes.toString("latin1", end) !== sumOf(bytes.subarray(0, end))) throw new Error("its checksum does not hold");
+    return Ledger.parse(bytes.toString("utf8", 0, end));
   } catch (thrown) {
     if (thrown instanceof SystemFault) throw thrown;
     throw new SystemFault(
@@ -370,5 +397,14 @@ export function readLedger(files: Files, path: string): Ledger {
 }
 
 export function writeLedger(files: Files, path: string, ledger: Ledger): void {
-  writeDurably(files, path, ledger.toText());
+  const text = Buffer.from(ledger.toText());
+  writeDurably(files, path, Buffer.concat([text, Buffer.from(sumOf(text))]));
+}
+
+/** Bytes of the last line. */
+const SUM = "sum\t00000000\n".length;
+
+/** The last line: without it a flipped bit in a name would be another register, or another receipt. */
+function sumOf(text: Buffer): string {
+  return `sum\t${crc32(text).toString(16).padStart(8, "0")}\n`;
 }

@@ -1,4 +1,4 @@
-import { type Digest, errnoOf, type Files, isKeyed, type Plan, type RunId, SystemFault } from "../core/index.ts";
+import { type Digest, errnoOf, type Files, isKeyed, type Plan, planIsWhole, type RunId, SystemFault } from "../core/index.ts";
 import { readWhole } from "../system/index.ts";
 import { Pack } from "./pack.ts";
 
@@ -40,7 +40,7 @@ export class RunFolder {
     return this.readPlan().text;
   }
 
-  /** The frozen plan, as written; its digest is checked by who acts on it. */
+  /** The frozen plan, whole as it was written. Throws SystemFault. That it is the one of the journal is checked by who acts on it. */
   plan(): Plan {
     return this.readPlan().plan;
   }
@@ -50,13 +50,9 @@ export class RunFolder {
       const text = readWhole(this.files, `${this.path}/plan.json`)?.toString("utf8");
       if (text === undefined)
         throw new SystemFault("no-plan", `${this.path}/plan.json is missing: the run can be neither resumed nor reverted`);
-      try {
-        this.planRead = { text, plan: JSON.parse(text) as Plan };
-      } catch (thrown) {
-        throw new SystemFault("damaged-plan", `${this.path}/plan.json is damaged: the run can be neither resumed nor reverted`, {
-          cause: thrown,
-        });
-      }
+      if (!planIsWhole(text))
+        throw new SystemFault("damaged-plan", `${this.path}/plan.json is damaged: the run can be neither resumed nor reverted`);
+      this.planRead = { text, plan: JSON.parse(text) as Plan };
     }
     return this.planRead;
   }

@@ -57,14 +57,16 @@ export class RunJournal {
 
   /**
    * Opens a journal to go on with it, under the lock: a torn tail is put aside, damage is refused, and all that recovery
-   * relies on is made durable first (W4).
+   * relies on is made durable first (W4). `known`: bytes of it that the ledger took in, which were durable.
    */
-  static open(files: Files, clock: Clock, folder: string, run: RunId): RunJournal {
+  static open(files: Files, clock: Clock, folder: string, run: RunId, known = 0): RunJournal {
     const path = `${folder}/journal`;
     const parsed = readJournal(files, folder, run);
     if (!parsed) throw new SystemFault("no-journal", `${folder} has no journal: the run never began`);
-    if (parsed.rest === "damaged") throw new DamagedJournal(path, parsed.length, run);
-    refuseUnknown(parsed.records, path);
+    if (parsed.rest === "damaged" || parsed.length < known) throw new DamagedJournal(path, parsed.length, run);
+    const strange = strangeRecord(parsed.records);
+    if (strange !== undefined)
+      throw new SystemFault("newer-journal", `${path} holds a record ${strange} of a newer setpoint: use the version that wrote it`);
     const fd = files.openAppend(path, false);
     try {
       if (parsed.rest === "torn") putAside(files, folder, fd, parsed.length);
@@ -142,13 +144,10 @@ export function copyAside(files: Files, folder: string): string {
   return path;
 }
 
-function refuseUnknown(records: readonly JournalRecord[], path: string): void {
-  const strange = records.find((record) => !RECORD_TYPES.has(record.t) && (record as { opt?: boolean }).opt !== true);
-  if (strange)
-    throw new SystemFault("newer-journal", `${path} holds a record \`${strange.t}\` of a newer setpoint: use the version that wrote it`);
-  const newer = records.find((record) => record.v !== 1);
-  if (newer)
-    throw new SystemFault("newer-journal", `${path} holds a record \`${newer.t}\` of version ${newer.v}: use the version that wrote it`);
+/** Names a record that this version does not know; undefined where it knows all, or may do without. */
+export function strangeRecord(records: readonly JournalRecord[]): string | undefined {
+  const strange = records.find(({ t, v, ...rest }) => v !== 1 || (!RECORD_TYPES.has(t) && (rest as { opt?: boolean }).opt !== true));
+  return strange && `\`${strange.t}\`${(strange.v as number) === 1 ? "" : ` in version ${strange.v}`}`;
 }
 
 /** Copies a torn tail to a file of its own and cuts it off. */

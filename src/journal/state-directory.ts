@@ -4,10 +4,10 @@ import { readBase } from "./base.ts";
 import { Blobs } from "./blobs.ts";
 import { makeDirectories, syncDirectory, writeDurably } from "./durable.ts";
 import { type Keys, keysFrom } from "./keys.ts";
-import { Ledger, readLedger, recordRun, writeLedger } from "./ledger.ts";
+import { Ledger, readLedger, recordRun, recordUnreadable, writeLedger } from "./ledger.ts";
 import { lockHolder } from "./lock-holder.ts";
 import { RunFolder } from "./run-folder.ts";
-import { readJournal } from "./run-journal.ts";
+import { readJournal, strangeRecord } from "./run-journal.ts";
 import { runState } from "./run-state.ts";
 
 /** statfs types of file systems whose locks or syncs do not hold: NFS, CIFS, SMB2, 9p, FUSE. */
@@ -35,16 +35,24 @@ export class StateDirectory {
 
   /** Refuses a layout of a newer version. */
   checkFormat(): void {
-    const text = readWhole(this.system.files, `${this.path}/format`)?.toString("utf8");
-    if (text === undefined) return;
-    const format = readFormat(text);
-    if (format === undefined)
-      throw new SystemFault("damaged-state", `${this.path}/format is damaged; it should be {"format":${FORMAT},"min":1}`);
-    if (format > FORMAT)
+    const found = this.format();
+    if (found && found.format > FORMAT)
       throw new SystemFault(
         "newer-state",
-        `${this.path} has the layout ${format} of a newer setpoint; this version knows ${FORMAT}: use the version that wrote it`,
+        `${this.path} has the layout ${found.format} of a newer setpoint; this version knows ${FORMAT}: use the version that wrote it`,
       );
+  }
+
+  private format(): Format | undefined {
+    const text = readWhole(this.system.files, `${this.path}/format`)?.toString("utf8");
+    if (text === undefined) return undefined;
+    const found = readFormat(text);
+    if (found === undefined)
+      throw new SystemFault(
+        "damaged-state",
+        `${this.path}/format is damaged: restore it from a backup; or remove it, and the next apply writes it anew`,
+      );
+    return found;
   }
 
   /** The keys; throws SystemFault where there are none. */
@@ -52,8 +60,15 @@ export class StateDirectory {
     if (!this.keysRead) {
       const secret = readWhole(this.system.files, `${this.path}/keys`);
       if (!secret) throw new SystemFault("no-keys", `${this.path}/keys is missing: sensitive contents of earlier runs cannot be read`);
-      if (secret.length !== 32) throw new SystemFault("damaged-keys", `${this.path}/keys must hold 32 bytes and holds ${secret.length}`);
-      this.keysRead = keysFrom(secret);
+      const keys = keysFrom(secret);
+      const mark = this.format()?.keys;
+      // Other keys would find no temporary file of a killed run, and take every sensitive content for another.
+      if (secret.length !== 32 || (mark !== undefined && mark !== markOf(keys)))
+        throw new SystemFault(
+          "damaged-keys",
+          `${this.path}/keys is not what ${this.path}/format says of it: one of them is damaged. Restore them from a backup; or remove both, and new ones are made, but the sensitive contents of earlier runs are lost`,
+        );
+      this.keysRead = keys;
     }
     return this.keysRead;
   }
@@ -79,40 +94,47 @@ export class StateDirectory {
 
   /**
    * The ledger with the news of all journals that are longer than it knows: a run that is under way or was killed.
-   * Without a ledger it is rebuilt. Runs whose journal or plan is damaged are left out and named in `damaged`.
+   * Without a ledger it is rebuilt. A run whose journal or plan cannot be read is in it as an open one.
    */
-  ledger(damaged: string[] = []): Ledger {
+  ledger(): Ledger {
     const path = `${this.path}/ledger`;
-    return this.system.files.lstat(path) ? this.replay(readLedger(this.system.files, path), damaged) : this.rebuiltLedger(damaged);
+    return this.system.files.lstat(path) ? this.replay(readLedger(this.system.files, path)) : this.rebuiltLedger();
   }
 
   /** The ledger from what `gc` kept of the journals that are gone and from the journals that are there, whatever the ledger says. */
-  rebuiltLedger(damaged: string[] = []): Ledger {
-    return this.replay(readBase(this.system.files, this.path) ?? new Ledger(), damaged);
+  rebuiltLedger(): Ledger {
+    return this.replay(readBase(this.system.files, this.path) ?? new Ledger());
   }
 
-  private replay(ledger: Ledger, damaged: string[]): Ledger {
+  private replay(ledger: Ledger): Ledger {
     for (const run of this.runs()) {
-      const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size;
-      if (ledger.runs.get(run)?.size === size) continue;
+      const known = ledger.runs.get(run);
+      const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size ?? 0;
+      // What the ledger took in was durable: a journal with less is damaged, and what is known of its run stays.
+      if (known && known.size >= size) continue;
       const folder = this.runFolder(run);
       const parsed = readJournal(this.system.files, folder.path, run);
-      if (!parsed || parsed.rest === "damaged") {
-        damaged.push(run);
+      if (!parsed) continue;
+      const state = runState(parsed.records);
+      const isDamaged = parsed.rest === "damaged" || parsed.length < (known?.size ?? 0);
+      if (!state || isDamaged || strangeRecord(parsed.records) !== undefined) {
+        recordUnreadable(ledger, run, state?.stack ?? known?.stack ?? stackOf(folder), state, "interrupted");
         continue;
       }
-      const state = runState(parsed.records);
-      if (!state) continue;
+      this.settle(folder);
       try {
         recordRun(ledger, folder.plan(), state, parsed.length);
       } catch (thrown) {
         // One run without its plan must not keep all others from going on.
         if (!(thrown instanceof SystemFault)) throw thrown;
-        damaged.push(run);
+        recordUnreadable(ledger, run, state.stack, state, state.status);
       }
     }
     return ledger;
   }
+
+  /** What a journal tells goes into the ledger now. Who only reads has nothing to do for that. */
+  protected settle(_run: RunFolder): void {}
 
   /** A content that a run or a blob keeps. */
   content(digest: Digest, runs: readonly RunId[]): Buffer | undefined {
@@ -197,10 +219,29 @@ export class LockedDirectory extends StateDirectory {
   private begin(): void {
     const { files } = this.system;
     this.checkFormat();
-    if (!files.lstat(`${this.path}/format`)) writeDurably(files, `${this.path}/format`, `${JSON.stringify({ format: FORMAT, min: 1 })}\n`);
-    if (!this.hasKeys()) writeDurably(files, `${this.path}/keys`, this.system.chance.bytes(32));
+    const made = this.hasKeys() ? undefined : this.system.chance.bytes(32);
+    if (made) writeDurably(files, `${this.path}/keys`, made);
+    if (made || !files.lstat(`${this.path}/format`)) {
+      const keys = markOf(made ? keysFrom(made) : this.keys());
+      writeDurably(files, `${this.path}/format`, `${JSON.stringify({ format: FORMAT, min: 1, keys })}\n`);
+    }
     if (!files.lstat(`${this.path}/runs`)) makeDirectories(files, `${this.path}/runs`, 0o700);
     if (!files.lstat(`${this.path}/blobs`)) makeDirectories(files, `${this.path}/blobs`, 0o700);
+  }
+
+  /** W4: the ledger will be durable, so what a killed process left in memory alone must be before it. */
+  protected override settle({ path }: RunFolder): void {
+    const { files } = this.system;
+    try {
+      const fd = files.openAppend(`${path}/journal`, false);
+      try {
+        files.sync(fd);
+      } finally {
+        files.close(fd);
+      }
+    } catch (thrown) {
+      throw fault(thrown, `making ${path}/journal durable`);
+    }
   }
 
   /** A new run's folder with its plan and contents, durable before anything names them. */
@@ -257,10 +298,31 @@ export function removeTree(system: System, path: string): void {
   files.removeDirectory(path);
 }
 
-function readFormat(text: string): number | undefined {
+/** The stack of a run whose journal does not tell it. */
+function stackOf(folder: RunFolder): string {
   try {
-    const { format } = JSON.parse(text) as { format?: unknown };
-    return typeof format === "number" ? format : undefined;
+    return folder.plan().stack;
+  } catch (thrown) {
+    if (thrown instanceof SystemFault) return "unknown"; // nothing is left that would tell
+    throw thrown;
+  }
+}
+
+/** The layout's version, and by what the keys are known again. */
+interface Format {
+  readonly format: number;
+  readonly keys?: string;
+}
+
+function markOf(keys: Keys): string {
+  return keys.fingerprint("keys").slice("keyed:".length, "keyed:".length + 16);
+}
+
+function readFormat(text: string): Format | undefined {
+  try {
+    const { format, keys } = JSON.parse(text) as { format?: unknown; keys?: unknown };
+    if (!Number.isInteger(format) || (format as number) < 1) return undefined;
+    return { format: format as number, ...(typeof keys === "string" && { keys }) };
   } catch {
     return undefined; // not JSON: the caller says that the file is damaged
   }

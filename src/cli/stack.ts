@@ -14,7 +14,7 @@ import { keysFrom, type Ledger, type StateDirectory } from "../journal/index.ts"
 import { addressMatcher, loadPlaybook, type Playbook } from "../playbook/index.ts";
 import { goals, kinds } from "../registers/index.ts";
 import { allTypes, loadTypes, typeNames } from "../resources/index.ts";
-import { ContentStore, gatherFacts, machineId, readWhole, SystemReader } from "../system/index.ts";
+import { ContentStore, gatherFacts, machineId, Remotes, readWhole, SystemReader } from "../system/index.ts";
 import type { Context } from "./context.ts";
 import { UsageError } from "./context.ts";
 import { type PlaybookOptions, variables } from "./options.ts";
@@ -31,6 +31,7 @@ export function readText(context: Context, file: string): string {
 export interface Reading {
   readonly contents: ContentStore;
   readonly reader: SystemReader;
+  readonly remotes: Remotes;
   readonly ledger: Ledger;
   readonly state: StateDirectory;
 }
@@ -45,12 +46,14 @@ export function startReading(context: Context, state: StateDirectory, options: {
   const hidden = [...ledger.runs.values()]
     .filter(({ status, stashes }) => status === "interrupted" || stashes)
     .map(({ run }) => (state.hasKeys() ? `${state.keys().tempPrefix(run)}-` : "\0"));
+  const remotes = new Remotes({ system, breakers: ledger.breakers, policy: () => ({}), stopped: () => context.stopped() !== undefined });
   const reader = new SystemReader(system, contents, {
+    remote: remotes,
     receipt: (key: string): Receipt | undefined => ledger.receipts.get(key),
     hidden,
     mayAsk: options.commands,
   });
-  return { contents, reader, ledger, state };
+  return { contents, reader, remotes, ledger, state };
 }
 
 /** The vault of a set of secrets. A directory without keys yet gets some for this process alone. */

@@ -51,6 +51,7 @@ export function toolsFor(context: Context, state: LockedDirectory, reading: Read
     kinds,
     goals,
     reader: reading.reader,
+    remotes: reading.remotes,
     contents: reading.contents,
     vault,
     ledger: reading.ledger,

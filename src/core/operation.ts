@@ -1,4 +1,6 @@
+import type { Json } from "./json.ts";
 import type { Digest, RegisterId } from "./names.ts";
+import type { RequestData } from "./network.ts";
 
 /** Metadata of a path that an operation sets; left out: as the performer's table says (kept, or the system's default). */
 export interface Attributes {
@@ -21,7 +23,7 @@ export interface Attributes {
  * | remove | that type of thing stands there; a directory is empty | |
  * | makeDirectory, makeLink, makeHardLink | as `over` says | 0755 and the process's own |
  * | sync | nothing is changed, what is there becomes durable | |
- * | run | | |
+ * | run, http | | |
  */
 export type Operation =
   | ({
@@ -39,7 +41,34 @@ export type Operation =
   | { readonly do: "makeHardLink"; readonly path: string; readonly to: string; readonly over: Standing }
   | { readonly do: "sync"; readonly path: string; readonly is: "file" | "directory" | "symlink" | "absent" }
   | ({ readonly do: "run" } & Command)
+  | HttpOperation
   | { readonly do: "record"; readonly register: RegisterId };
+
+/** A request that changes something at its URL. */
+export interface HttpOperation {
+  readonly do: "http";
+  readonly request: RequestData;
+  /** Statuses that mean success besides 2xx. */
+  readonly ok?: readonly number[];
+  readonly condition?: { readonly if_match?: string; readonly if_none_match?: "*" };
+  /** Sent with the effect's key: as it is, or as a structured string (RFC 8941). */
+  readonly keyed?: "raw" | "sf";
+  /** It takes an effect back, and has a key of its own. */
+  readonly undo?: true;
+  readonly poll?: PollData;
+}
+
+/** How to wait for what a 202 promised. */
+export type PollData = {
+  /** Where to ask, if the answer has no Location. */
+  readonly url?: string;
+  /** ms between questions. */
+  readonly every: number;
+  /** ms in all. */
+  readonly within: number;
+  /** Fields of the answer that say that it is done. */
+  readonly until?: { readonly [field: string]: Json };
+};
 
 /** What stands at a path that an operation takes the place of in one rename. */
 export type Standing = "absent" | "file" | "symlink";

@@ -36,16 +36,29 @@ export function error(code: string, summary: string, detail: string, at?: Place,
   return { code, severity: "error", summary, detail, ...(at && { at }), ...(address && { address }) };
 }
 
+/** What a fault of another machine means for trying again. */
+export interface PeerTrouble {
+  /** Whether the same request may be sent again, at once or later. */
+  readonly retry: boolean;
+  /** ms that the other side asks to wait first. */
+  readonly after?: number;
+  /** Whether it counts for the circuit breaker: transport errors, timeouts and 5xx do, a refusal does not. */
+  readonly counts: boolean;
+}
+
 /** The world said no. `mutated` tells whether something may have changed all the same. */
 export class SystemFault extends Error {
   /** An errno name such as ENOSPC, or our own word. */
   readonly code: string;
   readonly mutated: "no" | "maybe";
-  constructor(code: string, message: string, options: { mutated?: "no" | "maybe"; cause?: unknown } = {}) {
+  /** Only for faults of other machines. */
+  readonly peer: PeerTrouble | undefined;
+  constructor(code: string, message: string, options: { mutated?: "no" | "maybe"; peer?: PeerTrouble; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "SystemFault";
     this.code = code;
     this.mutated = options.mutated ?? "no";
+    this.peer = options.peer;
   }
 }
 

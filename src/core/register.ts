@@ -104,6 +104,8 @@ export interface RegisterKind<S extends State = State> {
   refuse?(register: Register, from: S, to: S, manner: Manner): { readonly summary: string; readonly detail: string } | undefined;
   /** More of a state than a first reading gives, for changes that would lose it (the xattrs of what is removed). */
   enrich?(found: readonly { readonly register: Register; readonly before: S; readonly after: S }[], reader: Reader): readonly S[];
+  /** What of the state found a plan keeps: what only helps to set it is read again right before. */
+  lean?(before: S, after: S): S;
   /** Why a register cannot be as `after` below a parent in that state; undefined where it can. */
   misfit?(
     register: Register,
@@ -120,4 +122,23 @@ export interface RegisterKind<S extends State = State> {
   readonly opaque?: true;
   /** A reading runs a program that may answer otherwise after any change. */
   tentative?(register: Register): boolean;
+  /** The other machine that holds it: registers of one are set one after another, those of different ones side by side. */
+  origin?(register: Register): string | undefined;
+  /** An effect's idempotency key (reliability.md §8). `generation`: how often the effect was compensated to the end. */
+  effectKey?(register: Register, generation: number, back: boolean): string;
+  /** With evidence from the journal: whether an effect happened of which no record tells. Throws SystemFault. */
+  resolve?(register: Register, doubt: Doubt): Promise<Resolution>;
 }
+
+/** An effect that was begun and of which no outcome is known. */
+export interface Doubt {
+  readonly reader: Reader;
+  readonly key: string;
+  /** Wall ms when it was first sent; undefined where nothing was sent, or it is not known whether. */
+  readonly sentAt: number | undefined;
+  /** Wall ms. */
+  readonly now: number;
+}
+
+/** What became of an effect in doubt. `again`: sending it once more cannot do it twice. */
+export type Resolution = "happened" | "not" | "again" | { readonly unknown: string };

@@ -1,4 +1,5 @@
 import type { Digest } from "./names.ts";
+import type { HttpResponse, Network, RequestData } from "./network.ts";
 import type { Command } from "./operation.ts";
 import type { Contents, PathSight } from "./sight.ts";
 
@@ -140,6 +141,7 @@ export interface System {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly host: Host;
+  readonly network: Network;
 }
 
 /** What may only look. Handed to kinds and types. */
@@ -166,6 +168,8 @@ export interface Reader {
   ask(command: Command, answers: readonly number[] | "any"): Promise<Ran>;
   /** What the ledger holds under a receipt's key. */
   receipt(key: string): Receipt | undefined;
+  /** What may only look at other machines. */
+  readonly remote: Remote;
   /** The name of an owner or group as states have it: a number with a name becomes the name. */
   ownerName(owner: string): string;
   groupName(group: string): string;
@@ -173,13 +177,23 @@ export interface Reader {
   readonly mayAsk: boolean;
 }
 
+/** Questions to other machines, which change nothing there; sent again while that may help. They throw SystemFault. */
+export interface Remote {
+  /** 2xx, 404 and 410 are answers; anything else is a fault. */
+  http(request: RequestData & { readonly method: "GET" | "HEAD" | "OPTIONS" }): Promise<HttpResponse>;
+}
+
 /** That something was done, and when it was done for what. */
 export interface Receipt {
   readonly run: string;
   /** Wall ms. */
   readonly at: number;
-  /** Digest of what was done: argv, stdin and environment. */
+  /** Fingerprint of what was sent. */
   readonly payload?: string;
+  /** The other side's answer, a content that is always sensitive. */
+  readonly answer?: Digest;
+  /** Nobody knows whether it happened: nothing is sent until that is answered. `sentAt`: wall ms. */
+  readonly doubt?: { readonly sentAt?: number };
   /** For a debt: the digest and set count of each watched register at that time. */
   readonly watched?: { readonly [register: string]: string };
 }

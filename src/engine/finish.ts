@@ -97,12 +97,13 @@ export function finish(
       ...(manner && { manner }),
       ...(draft.pruned.length > 0 && { releases: draft.pruned.flatMap(({ aspects }) => aspects) }),
     };
+    const kind = kindOf(parts.kinds, draft.register.kind);
     if (!changing[index]) {
-      steady.push({ ...base, before: draft.before });
+      steady.push({ ...base, before: kind.lean?.(draft.before, draft.after) ?? draft.before });
       continue;
     }
-    const kind = kindOf(parts.kinds, draft.register.kind);
-    const before = enriched.get(index) ?? draft.before;
+    const found = enriched.get(index) ?? draft.before;
+    const before = kind.lean?.(found, draft.after) ?? found;
     const change: Change = {
       ...base,
       before,

@@ -4,6 +4,7 @@ import {
   type Operation,
   type PlannedSetting,
   type RegisterId,
+  type RegisterKind,
   registerId,
   type State,
   SystemFault,
@@ -12,7 +13,7 @@ import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { withoutExtras } from "./guard.ts";
 import { keepAfter } from "./keep.ts";
-import type { Act, Book, Todo } from "./pass-book.ts";
+import { type Act, type Book, isEffect, standsAlone, type Todo } from "./pass-book.ts";
 import { kindOf, readAll } from "./read.ts";
 import { registersRead } from "./work.ts";
 
@@ -80,8 +81,10 @@ export class Judge {
     const from = direction === "forward" ? ends.before : ends.after;
     const to = direction === "forward" ? ends.after : ends.before;
     const fits = (expected: State) => matches(found, withoutExtras(expected, found), fingerprint);
-    const journalOnly = kind.evidence?.(step.register) === "journal";
-    if (direction === "forward" && journalOnly && this.book.isInDoubt(status)) return this.resolveDoubt(step, found, to);
+    const journalOnly = isEffect(kind, step.register);
+    // On the way back what has a key is resolved first: what is in doubt is never compensated. A command's undo is right either way.
+    if (journalOnly && this.book.isEffectInDoubt(step) && (direction === "forward" || kind.effectKey !== undefined))
+      return this.resolveDoubt(step, found, ends);
     const restores = direction === "back" && journalOnly;
     if (!restores && fits(to)) return "settled";
     const untouched = restores || fits(from);
@@ -111,39 +114,64 @@ export class Judge {
       return direction === "back" ? undefined : "settled";
     }
     const own = work.run.steps.get(step.n);
-    const asPlanned = !torn && !forced && own?.before === undefined && own?.after === undefined && !kind.opaque;
-    return { step, found, to, asPlanned, operations, prepared: [] };
+    const asPlanned = !torn && !forced && own?.before === undefined && own?.after === undefined && !standsAlone(kind, step.register);
+    return { step, found, to, asPlanned, operations, prepared: [], ...this.keyOf(kind, step) };
   }
 
   /** An effect that may or may not have happened, of which no reading tells. */
-  private async resolveDoubt(step: Todo, found: State, to: State): Promise<Act | undefined> {
-    const about = step.register.about as { verify?: { argv: readonly string[] }; idempotent?: boolean; in_doubt?: string } | undefined;
-    const again = (): Act => ({
+  private async resolveDoubt(
+    step: Todo,
+    found: State,
+    { before, after }: { readonly before: State; readonly after: State },
+  ): Promise<Act | undefined> {
+    const { work, direction } = this.book;
+    const { tools } = work;
+    const kind = kindOf(tools.kinds, step.register.kind);
+    const forward = () => kind.transition(step.register, before, after, step.manner ?? {});
+    const back = () => kind.transition(step.register, after, before, step.manner ?? {});
+    const act = (to: State, operations: readonly Operation[]): Act => ({
       step,
       found,
       to,
       asPlanned: false,
-      operations: kindOf(this.book.work.tools.kinds, step.register.kind).transition(step.register, found, to, step.manner ?? {}),
+      operations,
       prepared: [],
+      ...this.keyOf(kind, step),
     });
-    if (about?.verify) {
-      const ran = await this.book.work.tools.reader.ask(about.verify, "any");
-      if (ran.code !== 0) return again();
-      this.book.finishEffect(step, to, "found");
+    const resolution = (await kind.resolve?.(step.register, {
+      reader: tools.reader,
+      key: this.keyOf(kind, step).key ?? "",
+      sentAt: work.run.steps.get(step.n)?.sentAt,
+      now: tools.system.clock.now(),
+    })) ?? { unknown: "no reading tells whether it happened" };
+    if (typeof resolution === "object") {
+      this.book.doubt(step, resolution.unknown);
       return undefined;
     }
-    if (about?.idempotent || about?.in_doubt === "retry") return again();
-    if (about?.in_doubt === "skip") {
-      this.book.finishEffect(step, to, "found");
+    if (direction === "forward") {
+      if (resolution !== "happened") return act(after, forward());
+      this.book.finishEffect(step, after, "found");
       return undefined;
     }
-    const why =
-      "it was begun and no reading tells whether it happened: say so with `setpoint answer`, or declare `verify`, `idempotent: true` or `in_doubt`";
-    this.book.work.append({ t: "unknown", action: step.n, why });
-    this.book.work.journal.sync();
-    this.book.bad.add(step.n);
-    this.book.end(step, "unknown", { detail: why });
-    return undefined;
+    if (resolution === "not") {
+      work.append({ t: "clr", action: step.n, outcome: "already" });
+      this.book.end(step, "already");
+      return undefined;
+    }
+    const undo = back();
+    if (undo.length === 0) {
+      this.book.skip(step);
+      return undefined;
+    }
+    // Sent once more under its key, it has surely happened, and only then is it taken back.
+    return act(before, resolution === "again" ? [...forward().filter((one) => one.do !== "record"), ...undo] : undo);
+  }
+
+  /** The keys of an effect, which differ by how often it was compensated by now. */
+  private keyOf(kind: RegisterKind, step: Todo): Pick<Act, "key" | "undoKey"> {
+    if (kind.effectKey === undefined) return {};
+    const generation = this.book.work.tools.ledger.generations.get(step.register.key) ?? 0;
+    return { key: kind.effectKey(step.register, generation, false), undoKey: kind.effectKey(step.register, generation, true) };
   }
 
   /**

@@ -1,4 +1,4 @@
-import { type Digest, isKeyed, SystemFault, sha256 } from "../core/index.ts";
+import { canonicalJson, type Digest, isKeyed, type Json, SystemFault, sha256 } from "../core/index.ts";
 import { PACK_LIMIT } from "../journal/index.ts";
 import { readWhole } from "../system/index.ts";
 import type { Work } from "./work.ts";
@@ -34,4 +34,14 @@ export function keepBefore(work: Work, digest: Digest, path: string, size: numbe
   const bytes = readWhole(system.files, path);
   if (bytes === undefined || sha256(bytes) !== digest) throw new SystemFault("moved", `${path} was changed by somebody else just now`);
   work.folder.before.add(digest, bytes);
+}
+
+/** Keeps what another machine answered, as a blob that nobody can read without the state directory's key: it may hold anything. */
+export function keepAnswer(work: Work, answer: Json): Digest {
+  const { contents, vault, state } = work.tools;
+  const digest = contents.put(canonicalJson(answer));
+  vault.hide(digest);
+  const name = vault.nameOf(digest);
+  state.blobs.put(name, contents.bytes(digest));
+  return name;
 }

@@ -1,15 +1,20 @@
 import {
   type ActionStatus,
   type Change,
+  type Digest,
+  type Json,
   type Operation,
   type Receipt,
+  type Register,
+  type RegisterKind,
   registerId,
   type State,
   type Step,
-  type SystemFault,
+  SystemFault,
 } from "../core/index.ts";
 import { type StepState, toRanges } from "../journal/index.ts";
 import type { Prepared } from "../system/index.ts";
+import { keepAnswer } from "./keep.ts";
 import { kindOf } from "./read.ts";
 import type { Work } from "./work.ts";
 
@@ -31,6 +36,21 @@ export interface Act {
   readonly asPlanned: boolean;
   readonly operations: readonly Operation[];
   prepared: Prepared[];
+  /** Under which an effect's request is sent, and what takes it back. */
+  readonly key?: string;
+  readonly undoKey?: string;
+  /** What the other side answered. */
+  answer?: Json;
+}
+
+/** Whether an action of such a register has records of its own: no range of the plan can stand for it. */
+export function standsAlone(kind: RegisterKind, register: Register): boolean {
+  return kind.opaque === true || isEffect(kind, register);
+}
+
+/** Whether a register's own record is all that tells of its effect. */
+export function isEffect(kind: RegisterKind, register: Register): boolean {
+  return kind.evidence?.(register) === "journal";
 }
 
 /** What a pass writes down: how each action ended, in the journal and in the results, and what waits or stops because of it. */
@@ -72,6 +92,21 @@ export class Book {
     return status === "intended" || status === "failed" || status === "undoing" || status === "unknown";
   }
 
+  /** Whether an effect may have happened of which no outcome is known. */
+  isEffectInDoubt(step: Todo): boolean {
+    const own = this.work.run.steps.get(step.n);
+    if (own === undefined) return false;
+    return own.status === "intended" || own.status === "unknown" || (own.status === "failed" && own.mutated !== "no");
+  }
+
+  /** An effect of which nobody can tell now whether it happened. */
+  doubt(step: Todo, why: string): void {
+    this.work.append({ t: "unknown", action: step.n, why });
+    this.work.journal.sync();
+    this.bad.add(step.n);
+    this.end(step, "unknown", { detail: why });
+  }
+
   /** What a revert cannot take back is left, and said. */
   skip(step: Todo): void {
     this.work.append({ t: "clr", action: step.n, outcome: "skipped" });
@@ -95,6 +130,7 @@ export class Book {
           before: ends.before,
           after: ends.after,
           attempt: (work.run.steps.get(act.step.n)?.attempt ?? 0) + 1,
+          ...(act.key !== undefined && { key: act.key }),
         });
       else work.append({ t: "undo", action: act.step.n, expect: ends.after, restore: ends.before });
     }
@@ -112,19 +148,24 @@ export class Book {
       if (act.asPlanned) continue;
       const effect = act.operations.some((operation) => operation.do === "record");
       if (direction === "back") {
-        const compensated = kindOf(work.tools.kinds, act.step.register.kind).opaque === true;
+        const kind = kindOf(work.tools.kinds, act.step.register.kind);
+        const compensated = kind.opaque === true || isEffect(kind, act.step.register);
+        const { key } = act.step.register;
+        const generation = kind.effectKey && (work.tools.ledger.generations.get(key) ?? 0) + 1;
         work.append({
           t: "clr",
           action: act.step.n,
           outcome: compensated ? "compensated" : "restored",
-          ...(effect && { forget: act.step.register.key }),
+          ...(effect && { forget: key }),
+          ...(generation !== undefined && { generation }),
         });
         if (effect) {
-          work.tools.ledger.receipts.delete(act.step.register.key);
+          work.tools.ledger.receipts.delete(key);
+          if (generation !== undefined) work.tools.ledger.generations.set(key, generation);
           work.journal.sync();
         }
         this.end(act.step, compensated ? "compensated" : "restored");
-      } else if (effect) this.finishEffect(act.step, act.to, "set");
+      } else if (effect) this.finishEffect(act.step, act.to, "set", act.answer);
       else {
         work.append({ t: "done", action: act.step.n, outcome: "set" });
         this.end(act.step, "set");
@@ -134,10 +175,17 @@ export class Book {
   }
 
   /** The `done` record of an action on a receipt is the receipt. */
-  finishEffect(step: Todo, to: State, outcome: "set" | "found"): void {
+  finishEffect(step: Todo, to: State, outcome: "set" | "found", answer?: Json): void {
     const { work } = this;
     const watched = to.watched as Receipt["watched"];
-    const value: Receipt = { run: work.run.run, at: work.tools.system.clock.now(), ...(watched && { watched }) };
+    const payload = to.payload as Receipt["payload"];
+    const value: Receipt = {
+      run: work.run.run,
+      at: work.tools.system.clock.now(),
+      ...(watched && { watched }),
+      ...(payload !== undefined && { payload }),
+      ...this.answerOf(step, answer),
+    };
     const { key } = step.register;
     work.append({ t: "done", action: step.n, outcome, receipt: { key, value } });
     work.journal.sync();
@@ -145,11 +193,24 @@ export class Book {
     this.end(step, outcome);
   }
 
+  /** An answer that cannot be kept makes nothing undone of what was done. */
+  private answerOf(step: Todo, answer: Json | undefined): { readonly answer?: Digest } {
+    if (answer === undefined) return {};
+    const { work } = this;
+    try {
+      return { answer: keepAnswer(work, answer) };
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      work.tools.emit({ type: "note", text: `the answer to ${registerId(step.register)} could not be kept: ${thrown.message}` });
+      return {};
+    }
+  }
+
   recordSettled(steps: readonly Todo[]): void {
     const { work, direction } = this;
     const effects = steps.filter(
       (step) =>
-        kindOf(work.tools.kinds, step.register.kind).opaque &&
+        standsAlone(kindOf(work.tools.kinds, step.register.kind), step.register) &&
         direction === "forward" &&
         this.isInDoubt(work.run.steps.get(step.n)?.status ?? "pending"),
     );
@@ -171,19 +232,21 @@ export class Book {
 
   fail(step: Todo, failure: SystemFault): void {
     const { work } = this;
+    const isBlocked = failure.code === "breaker-open";
     if (failure.code === "ENOSPC" || failure.code === "EDQUOT") work.folder.dropReserve();
     const message = work.tools.vault.redact(failure.message).slice(0, 8000);
     work.append({ t: "fail", action: step.n, class: failure.code, message, mutated: failure.mutated });
     this.bad.add(step.n);
-    this.end(step, "failed", { detail: message });
-    this.stopUnlessAllowed(step);
+    this.end(step, isBlocked ? "blocked" : "failed", { detail: message });
+    this.stopUnlessAllowed(step, isBlocked);
   }
 
-  stopUnlessAllowed(step: Todo): void {
+  /** What only waits for its peer (`waits`) stops nothing else. */
+  stopUnlessAllowed(step: Todo, waits = false): void {
     if (this.direction === "back") return;
     const { plan } = this.work;
     const policies = step.settings.map((index) => plan.resources[plan.settings[index]?.by ?? -1]?.onFailure);
     if (policies.includes("revert")) this.wantsRevert = true;
-    if (!policies.every((policy) => policy === "continue") || policies.length === 0) this.halted = true;
+    if (!waits && (!policies.every((policy) => policy === "continue") || policies.length === 0)) this.halted = true;
   }
 }

@@ -1,5 +1,6 @@
 import { type Operation, registerId, SystemFault } from "../core/index.ts";
 import { CommitGroup, Directories, faultIn } from "../system/index.ts";
+import { Delivery, JournalFailed, Undecided } from "./delivery.ts";
 import { Judge } from "./judge.ts";
 import { keepBefore } from "./keep.ts";
 import { stagesOf } from "./order.ts";
@@ -30,6 +31,7 @@ class Pass {
   private readonly book: Book;
   private readonly judge: Judge;
   private readonly directories: Directories;
+  private readonly delivery: Delivery;
   private readonly tempPrefix: string;
   private warned = false;
   private readonly lives: number[] = [];
@@ -42,6 +44,7 @@ class Pass {
     this.book = new Book(work, todo, direction);
     this.judge = new Judge(this.book);
     this.directories = new Directories(work.tools.system);
+    this.delivery = new Delivery(this.book);
     this.tempPrefix = work.tools.state.keys().tempPrefix(work.run.run);
   }
 
@@ -107,6 +110,7 @@ class Pass {
       accounts: work.tools.reader.accounts,
       directories: this.directories,
       tempPrefix: this.tempPrefix,
+      remotes: work.tools.remotes,
       keep: (digest, path, stat) => keepBefore(work, digest, path, stat.size),
       lastStat: (path) => work.tools.reader.lastStat(path),
       placed: (path, content, stat) => work.tools.reader.remember(path, content, stat),
@@ -148,12 +152,15 @@ class Pass {
         attempt: this.work.run.steps.get(step.n)?.attempt ?? 0,
         manner: step.manner ?? {},
         back: this.book.direction === "back",
+        ...(act.key !== undefined && { key: act.key }),
+        ...(act.undoKey !== undefined && { undoKey: act.undoKey }),
         ...this.judge.standing(act),
       };
       try {
         for (const operation of act.operations) {
           const prepared = group.prepare(operation, context);
           act.prepared.push(prepared instanceof Promise ? await prepared : prepared);
+          this.delivery.refuseOpenBreaker(act.prepared.at(-1)?.origin);
         }
         ready.push(act);
       } catch (thrown) {
@@ -180,14 +187,36 @@ class Pass {
     return ready;
   }
 
-  /** The short, decisive steps, in order. What fails is recorded; under `stop` the rest is left prepared and taken away. */
+  /**
+   * The short, decisive steps: in order, but for those on different machines, which wait for nobody else. What fails is
+   * recorded; under `stop` the rest is left prepared and taken away.
+   */
   private async commitAll(
     group: CommitGroup,
     acts: readonly Act[],
     settled: readonly { sync: readonly Operation[] }[],
   ): Promise<readonly Act[]> {
-    const done: Act[] = [];
+    const done = new Set<Act>();
+    const chains = new Map<string, Act[]>();
     for (const act of acts) {
+      const origin = act.prepared.find((prepared) => prepared.origin !== undefined)?.origin ?? "";
+      const chain = chains.get(origin);
+      if (chain) chain.push(act);
+      else chains.set(origin, [act]);
+    }
+    if (chains.size <= 1) for (const chain of chains.values()) await this.commitChain(chain, done);
+    else await settledAll([...chains.values()].map((chain) => this.commitChain(chain, done)));
+    for (const { sync } of settled) {
+      for (const operation of sync) {
+        const prepared = await group.prepare(operation, { action: 0, attempt: 0, manner: {}, back: false });
+        await prepared.commit();
+      }
+    }
+    return acts.filter((act) => done.has(act));
+  }
+
+  private async commitChain(chain: readonly Act[], done: Set<Act>): Promise<void> {
+    for (const act of chain) {
       if (this.book.halted) {
         for (const prepared of act.prepared) prepared.abandon();
         this.book.end(act.step, "pending");
@@ -196,17 +225,27 @@ class Pass {
       let committed = 0;
       try {
         for (const prepared of act.prepared) {
-          const result = prepared.commit();
-          if (result instanceof Promise) await result;
+          if (prepared.origin === undefined) {
+            const result = prepared.commit();
+            if (result instanceof Promise) await result;
+          } else await this.delivery.deliver(act, prepared);
           committed += 1;
         }
-        done.push(act);
+        done.add(act);
       } catch (thrown) {
         const failure = faultIn(thrown);
-        if (failure === undefined) throw thrown;
+        if (failure === undefined || failure instanceof JournalFailed) throw thrown;
         for (const prepared of act.prepared.slice(committed)) prepared.abandon();
+        if (failure instanceof Undecided) {
+          this.book.doubt(act.step, failure.message);
+          continue;
+        }
         if (failure.code === "moved" && committed === 0 && !this.moved.has(act.step.n)) {
           this.moved.add(act.step.n);
+          this.again.push(act.step);
+          continue;
+        }
+        if (committed === 0 && (await this.delivery.mayJudgeAgain(act, failure))) {
           this.again.push(act.step);
           continue;
         }
@@ -214,13 +253,6 @@ class Pass {
         this.book.fail(act.step, maybe);
       }
     }
-    for (const { sync } of settled) {
-      for (const operation of sync) {
-        const prepared = await group.prepare(operation, { action: 0, attempt: 0, manner: {}, back: false });
-        await prepared.commit();
-      }
-    }
-    return done;
   }
 
   /** `retry` repeats one action alone, after its group has settled, as a new attempt with guards read again. */
@@ -263,4 +295,10 @@ class Pass {
     this.warned = true;
     this.work.tools.emit({ type: "note", text });
   }
+}
+
+/** Waits for all, and then throws what the first of them threw: none may still be at work when the group ends. */
+async function settledAll(chains: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(chains);
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
 }

@@ -25,7 +25,7 @@ import {
   type RunState,
   take,
 } from "../journal/index.ts";
-import type { ContentStore, SystemReader } from "../system/index.ts";
+import type { ContentStore, Remotes, SystemReader } from "../system/index.ts";
 import type { FoldParts } from "./fold.ts";
 import type { Vault } from "./vault.ts";
 
@@ -36,6 +36,7 @@ export interface Tools {
   readonly kinds: ReadonlyMap<string, RegisterKind>;
   readonly goals: ReadonlyMap<string, Goal>;
   readonly reader: SystemReader;
+  readonly remotes: Remotes;
   readonly contents: ContentStore;
   readonly vault: Vault;
   readonly ledger: Ledger;

@@ -1,7 +1,9 @@
 import { crc32 } from "node:zlib";
 import {
   type Address,
+  type BreakerState,
   type Files,
+  isObject,
   type JsonObject,
   type Plan,
   type PlannedSetting,
@@ -16,7 +18,8 @@ import {
 } from "../core/index.ts";
 import { readWhole } from "../system/index.ts";
 import { writeDurably } from "./durable.ts";
-import type { RunState } from "./run-state.ts";
+import { fromRanges } from "./records.ts";
+import type { Confirmation, RunState, StepState } from "./run-state.ts";
 
 /** What a stack owns of one register through one setting: enough to let go of it without the playbook. */
 export interface Owned {
@@ -48,12 +51,16 @@ export interface RunLine {
   /** How many of its actions are a conflict, or failed. */
   readonly conflicts: number;
   readonly failed: number;
+  /** It is, or was, to be reverted unless it is confirmed. */
+  readonly confirm?: Confirmation;
   /** It put inodes aside beside their files; no listing shows them. */
   readonly stashes?: true;
   /** Watched registers whose set by this run is counted. */
   readonly counted: readonly RegisterId[];
   /** Bytes of its journal when this was written: a longer journal has news. */
   readonly size: number;
+  /** The turn of the command that came last to it; left out for one of before turns were counted. */
+  readonly turn?: number;
 }
 
 interface OwnLine {
@@ -66,7 +73,8 @@ interface OwnLine {
  * The read model: ownership, receipts, set counts, runs. A text of tab-separated lines, so that reading 10,000 lines
  * costs a split and not a parse. Deleting it loses nothing that journals hold.
  *
- *     run <id> {json} · own <stack> <register> <aspects> {json} · receipt <key> {json} · sets <register> <count> · secret <register>
+ *     run <id> {json} · own <stack> <register> <aspects> {json} · receipt <key> {json} · sets <register> <count> · secret <register> ·
+ *     generation <key> <count> · breaker <origin> {json}
  *
  * In its file a last line `sum` holds the checksum of all before it.
  */
@@ -74,7 +82,15 @@ export class Ledger {
   readonly runs = new Map<RunId, RunLine>();
   readonly receipts = new Map<string, Receipt>();
   readonly sets = new Map<RegisterId, number>();
+  /** By the key of an effect's receipt, how often it was compensated to the end. */
+  readonly generations = new Map<string, number>();
+  /** Circuit breakers that are not closed, by origin. */
+  readonly breakers = new Map<string, BreakerState>();
+  /** Registers that hold, or once held, a secret; a plan adds what it notices, and the journal of its run makes that last. */
   readonly sensitive = new Set<RegisterId>();
+  /** Those of them that journals tell of. */
+  private readonly toldSensitive = new Set<RegisterId>();
+  private lastTurn = 0;
   private readonly owned = new Map<string, Map<RegisterId, OwnLine>>();
 
   static parse(text: string): Ledger {
@@ -110,8 +126,14 @@ export class Ledger {
       case "sets":
         this.sets.set(unquote(first) as RegisterId, Number(second));
         break;
+      case "generation":
+        this.generations.set(unquote(first), Number(second));
+        break;
+      case "breaker":
+        this.breakers.set(unquote(first), JSON.parse(second) as BreakerState);
+        break;
       case "secret":
-        this.sensitive.add(unquote(first) as RegisterId);
+        this.keepSensitive(unquote(first) as RegisterId);
         break;
       case "run":
         this.runs.set(first as RunId, JSON.parse(second) as RunLine);
@@ -121,16 +143,32 @@ export class Ledger {
     }
   }
 
+  /** In one order whatever came first, so that the same journals give the same bytes. */
   toText(): string {
     const lines: string[] = [];
-    for (const [run, line] of [...this.runs].sort(([a], [b]) => (a < b ? -1 : 1))) lines.push(`run\t${run}\t${JSON.stringify(line)}`);
-    for (const [stack, registers] of [...this.owned].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      for (const [id, own] of registers) lines.push(`own\t${stack}\t${quote(id)}\t${own.aspects}\t${own.json}`);
+    for (const [run, line] of inOrder(this.runs)) lines.push(`run\t${run}\t${JSON.stringify(line)}`);
+    for (const [stack, registers] of inOrder(this.owned)) {
+      for (const [id, own] of inOrder(registers)) lines.push(`own\t${stack}\t${quote(id)}\t${own.aspects}\t${own.json}`);
     }
-    for (const [key, receipt] of this.receipts) lines.push(`receipt\t${quote(key)}\t${JSON.stringify(receipt)}`);
-    for (const [id, count] of this.sets) lines.push(`sets\t${quote(id)}\t${count}`);
-    for (const id of this.sensitive) lines.push(`secret\t${quote(id)}`);
+    for (const [key, receipt] of inOrder(this.receipts)) lines.push(`receipt\t${quote(key)}\t${JSON.stringify(receipt)}`);
+    for (const [id, count] of inOrder(this.sets)) lines.push(`sets\t${quote(id)}\t${count}`);
+    for (const [key, count] of inOrder(this.generations)) lines.push(`generation\t${quote(key)}\t${count}`);
+    for (const [origin, state] of inOrder(this.breakers)) lines.push(`breaker\t${quote(origin)}\t${JSON.stringify(state)}`);
+    for (const id of [...this.toldSensitive].sort()) lines.push(`secret\t${quote(id)}`);
     return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  }
+
+  /** The turn of a command that is about to write to a journal: later than all before. */
+  nextTurn(): number {
+    for (const { turn = 0 } of this.runs.values()) this.lastTurn = Math.max(this.lastTurn, turn);
+    this.lastTurn += 1;
+    return this.lastTurn;
+  }
+
+  /** From now on the register counts as one that held a secret, as a journal tells. */
+  keepSensitive(id: RegisterId): void {
+    this.sensitive.add(id);
+    this.toldSensitive.add(id);
   }
 
   private stackOf(stack: string): Map<RegisterId, OwnLine> {
@@ -196,6 +234,11 @@ export class Ledger {
   }
 }
 
+/** By the code units of the keys, whatever the locale. */
+function inOrder<K extends string, V>(map: ReadonlyMap<K, V>): readonly (readonly [K, V])[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 function quote(text: string): string {
   return JSON.stringify(text);
 }
@@ -253,6 +296,8 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     if (step?.status === "failed") failed += 1;
     if (step?.receipt) ledger.receipts.set(step.receipt.key, step.receipt.value);
     if (undone && step.forget !== undefined) ledger.receipts.delete(step.forget);
+    if (step?.generation !== undefined) ledger.generations.set(change.register.key, step.generation);
+    takeDoubt(ledger, change.register.key, state, step);
     if (step?.status === "done") {
       changed += step.outcome === "already" ? 0 : 1;
       if (watched.has(id) && !counted.has(id)) {
@@ -268,6 +313,11 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     }
   }
   for (const one of held.values()) own(ledger, plan, one, state.run);
+  for (const [origin, breaker] of state.breakers) {
+    if (breaker.until === undefined) ledger.breakers.delete(origin);
+    else ledger.breakers.set(origin, breaker);
+  }
+  for (const id of sensitiveRegisters(plan, state)) ledger.keepSensitive(id);
   ledger.runs.set(state.run, {
     run: state.run,
     stack: state.stack,
@@ -281,9 +331,36 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     left,
     conflicts,
     failed,
+    ...(state.confirm && { confirm: state.confirm }),
     ...(sharesInodes(plan, state) && { stashes: true as const }),
     counted: [...counted],
     size,
+    ...(state.turn > 0 && { turn: state.turn }),
+  });
+}
+
+/** An effect of which nobody knows whether it happened is a state of its receipt, until that is answered. */
+function takeDoubt(ledger: Ledger, key: string, state: RunState, step: StepState | undefined): void {
+  if (step?.status === "unknown") {
+    ledger.receipts.set(key, { run: state.run, at: state.ended, doubt: step.sentAt === undefined ? {} : { sentAt: step.sentAt } });
+    return;
+  }
+  const known = ledger.receipts.get(key);
+  if (known?.doubt !== undefined && known.run === state.run) ledger.receipts.delete(key);
+}
+
+/**
+ * The registers of a run that hold a secret, as its first record says. One of before that was said has them by what its
+ * plan shows of it: marks of secrets, and contents that are hidden where there are secret inputs.
+ */
+function sensitiveRegisters(plan: Plan, { sensitive }: RunState): readonly RegisterId[] {
+  if (sensitive?.length === 0) return [];
+  const numbers = sensitive && new Set(fromRanges(sensitive));
+  const hasSecrets = Object.values(plan.inputs).some((input) => isObject(input) && input.$secret !== undefined);
+  if (numbers === undefined && !hasSecrets) return [];
+  return [...plan.changes, ...plan.steady].flatMap((step) => {
+    const shown = () => JSON.stringify([step, step.settings.map((index) => plan.settings[index]?.want)]);
+    return (numbers?.has(step.n) ?? /⟦secret:|"keyed:/.test(shown())) ? [registerId(step.register)] : [];
   });
 }
 
@@ -397,8 +474,13 @@ export function readLedger(files: Files, path: string): Ledger {
 }
 
 export function writeLedger(files: Files, path: string, ledger: Ledger): void {
+  writeDurably(files, path, ledgerBytes(ledger));
+}
+
+/** The ledger as it stands in its file. */
+export function ledgerBytes(ledger: Ledger): Buffer {
   const text = Buffer.from(ledger.toText());
-  writeDurably(files, path, Buffer.concat([text, Buffer.from(sumOf(text))]));
+  return Buffer.concat([text, Buffer.from(sumOf(text))]);
 }
 
 /** Bytes of the last line. */

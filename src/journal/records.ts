@@ -1,4 +1,4 @@
-import type { ActionStatus, Receipt, RunId, RunStatus, State } from "../core/index.ts";
+import type { ActionStatus, BreakerState, Receipt, RunId, RunStatus, State } from "../core/index.ts";
 
 /** Ranges of step numbers of the frozen plan: [from, to, from, to, …], both ends included. */
 export type Ranges = readonly number[];
@@ -14,15 +14,24 @@ export interface Framed {
   readonly mono: number;
   /** The highest seq known to be durable when this one was written. */
   readonly d: number;
+  /**
+   * On the first record that a command writes to a journal: its place among all that ever wrote to this state directory,
+   * from 1. So the order over several journals does not hang on the clock. Journals of 0.1.0 have none.
+   */
+  readonly turn?: number;
 }
 
 export interface Begin {
   readonly t: "begin";
   readonly run: RunId;
   readonly plan: string;
+  /** The steps whose registers hold, or once held, a secret. */
+  readonly sensitive?: Ranges;
   readonly stack: string;
   readonly setpoint: string;
   readonly boot: string;
+  /** The run is to be reverted unless it is confirmed within so many ms. In this record, so that no run is ever begun half-armed. */
+  readonly confirm?: { readonly within: number };
 }
 /** A new process goes on with the run. */
 export interface Resume {
@@ -33,8 +42,20 @@ export interface Resume {
 /** About to act: many as planned, or one with what is its own. Durable before the first mutation (W1). */
 export type Intent = { readonly t: "intent" } & (
   | { readonly n: Ranges }
-  | { readonly action: number; readonly before: State; readonly after: State; readonly attempt: number }
+  | { readonly action: number; readonly before: State; readonly after: State; readonly attempt: number; readonly key?: string }
 );
+/** The request of an effect is about to leave, under this key. Durable before it does. */
+export interface Sent {
+  readonly t: "sent";
+  readonly action: number;
+  readonly key: string;
+}
+/** A circuit breaker that opened or closed. */
+export interface Breaker {
+  readonly t: "breaker";
+  readonly origin: string;
+  readonly state: BreakerState;
+}
 export type Done = { readonly t: "done" } & (
   | { readonly n: Ranges; readonly outcome: "set" | "already" | "found" }
   | {
@@ -60,6 +81,8 @@ export interface Revert {
   readonly t: "revert";
   readonly setpoint: string;
   readonly boot: string;
+  /** It is undone because nobody confirmed it in time; for people. */
+  readonly unconfirmed?: true;
 }
 export type Undo = { readonly t: "undo" } & (
   | { readonly n: Ranges }
@@ -67,7 +90,12 @@ export type Undo = { readonly t: "undo" } & (
 );
 export type Clr = { readonly t: "clr" } & (
   | { readonly n: Ranges; readonly outcome: "restored" | "already" }
-  | { readonly action: number; readonly outcome: "restored" | "already" | "compensated" | "skipped"; readonly forget?: string }
+  | {
+      readonly action: number;
+      readonly outcome: "restored" | "already" | "compensated" | "skipped";
+      readonly forget?: string;
+      readonly generation?: number;
+    }
 );
 export interface Conflict {
   readonly t: "conflict";
@@ -89,6 +117,11 @@ export interface Answer {
   readonly happened: boolean;
   readonly receipt?: { readonly key: string; readonly value: Receipt };
 }
+/** The run is permanent: nothing reverts it by itself any more. A reader that knows no confirmation reverts nothing by itself either. */
+export interface Confirm {
+  readonly t: "confirm";
+  readonly opt: true;
+}
 export interface End {
   readonly t: "end";
   readonly state: RunStatus;
@@ -101,7 +134,24 @@ export interface Kept {
   readonly line: string;
 }
 
-export type RecordBody = Begin | Resume | Intent | Done | Fail | Unknown | Revert | Undo | Clr | Conflict | Refold | Answer | End | Kept;
+export type RecordBody =
+  | Begin
+  | Resume
+  | Intent
+  | Sent
+  | Breaker
+  | Done
+  | Fail
+  | Unknown
+  | Revert
+  | Undo
+  | Clr
+  | Conflict
+  | Refold
+  | Answer
+  | Confirm
+  | End
+  | Kept;
 export type JournalRecord = RecordBody & Framed;
 
 /** Which record types this version knows; another one is refused by name. */
@@ -109,6 +159,8 @@ export const RECORD_TYPES: ReadonlySet<string> = new Set<RecordBody["t"]>([
   "begin",
   "resume",
   "intent",
+  "sent",
+  "breaker",
   "done",
   "fail",
   "unknown",
@@ -118,6 +170,7 @@ export const RECORD_TYPES: ReadonlySet<string> = new Set<RecordBody["t"]>([
   "conflict",
   "refold",
   "answer",
+  "confirm",
   "end",
   "kept",
 ]);

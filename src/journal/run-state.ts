@@ -1,5 +1,14 @@
-import { type ActionStatus, Bug, type Receipt, type RunId, type RunKind, type RunStatus, type State } from "../core/index.ts";
-import { fromRanges, type JournalRecord } from "./records.ts";
+import {
+  type ActionStatus,
+  type BreakerState,
+  Bug,
+  type Receipt,
+  type RunId,
+  type RunKind,
+  type RunStatus,
+  type State,
+} from "../core/index.ts";
+import { fromRanges, type JournalRecord, type Ranges } from "./records.ts";
 
 /**
  * Where one action of a run stands, by its records alone.
@@ -26,9 +35,31 @@ export interface StepState {
   after?: State;
   receipt?: { readonly key: string; readonly value: Receipt };
   forget?: string;
+  /** With `forget`: how often the effect was compensated by now. */
+  generation?: number;
+  /** For an effect: wall ms when its request was first sent, until it is known that it was not executed. */
+  sentAt?: number;
+  /** For `failed`: whether something may have changed all the same. */
+  mutated?: "no" | "maybe";
   message?: string;
   /** For conflicts: what was found. */
   found?: State;
+}
+
+/** Of a run that is to be reverted unless it is confirmed. */
+export interface Confirmation {
+  /** How long, in ms. */
+  readonly within: number;
+  /** From when that counts: wall ms, and ms since boot of which boot. The end of its last command, or where that died its begin. */
+  readonly at: number;
+  readonly mono: number;
+  readonly boot: string;
+  /** Whether an action was ever begun: without one there is nothing to revert. */
+  readonly acted: boolean;
+  /** When it was confirmed. */
+  readonly confirmed?: number;
+  /** It is undone because nobody confirmed it in time. */
+  readonly unconfirmed?: true;
 }
 
 /** A run as its journal tells it. */
@@ -39,6 +70,12 @@ export interface RunState {
   readonly setpoint: string;
   status: RunStatus;
   readonly steps: Map<number, StepState>;
+  /** The circuit breakers that opened or closed. */
+  readonly breakers: Map<string, BreakerState>;
+  /** The turn of the command that came last to it; 0 in a journal of before turns were counted. */
+  turn: number;
+  /** The steps whose registers hold a secret; undefined where the journal is of before that was said. */
+  readonly sensitive: Ranges | undefined;
   readonly began: number;
   ended: number;
   exit: number | undefined;
@@ -46,6 +83,7 @@ export interface RunState {
   back: boolean;
   /** The command that came last to it. */
   kind: RunKind;
+  confirm?: Confirmation;
 }
 
 const MAY: { readonly [event: string]: readonly StepStatus[] } = {
@@ -53,7 +91,7 @@ const MAY: { readonly [event: string]: readonly StepStatus[] } = {
   intent: ["pending", "failed", "conflict", "intended", "unknown", "done", "undone"],
   done: ["pending", "intended", "failed", "conflict", "unknown"],
   fail: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done", "kept"],
-  unknown: ["pending", "intended", "unknown"],
+  unknown: ["pending", "intended", "unknown", "failed"],
   undo: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
   clr: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict", "pending"],
   answer: ["unknown", "intended"],
@@ -79,11 +117,15 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
     setpoint: begin.setpoint,
     status: "interrupted",
     steps: new Map(),
+    breakers: new Map(),
+    turn: 0,
+    sensitive: begin.sensitive ?? (begin.turn === undefined ? undefined : []),
     began: begin.at,
     ended: begin.at,
     exit: undefined,
     back: false,
     kind: "apply",
+    ...(begin.confirm && { confirm: { ...begin.confirm, at: begin.at, mono: begin.mono, boot: begin.boot, acted: false } }),
   };
   for (const record of records) take(state, record);
   return state;
@@ -91,12 +133,18 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
 
 /** Takes one more record into the state. */
 export function take(state: RunState, record: JournalRecord): void {
-  state.ended = record.at;
+  if (record.turn !== undefined) state.turn = record.turn;
+  // A confirmation comes after the end, and does not move it.
+  if (record.t !== "confirm") state.ended = record.at;
   switch (record.t) {
     case "begin":
     case "kept":
       return;
+    case "confirm":
+      if (state.confirm) state.confirm = { ...state.confirm, confirmed: record.at };
+      return;
     case "resume":
+      if (state.confirm) state.confirm = { ...state.confirm, at: record.at, mono: record.mono, boot: record.boot };
       state.kind = "resume";
       state.status = "interrupted";
       state.exit = undefined;
@@ -106,8 +154,10 @@ export function take(state: RunState, record: JournalRecord): void {
       state.status = "interrupted";
       state.exit = undefined;
       state.back = true;
+      if (state.confirm && record.unconfirmed) state.confirm = { ...state.confirm, unconfirmed: true };
       return;
     case "intent":
+      if (state.confirm?.acted === false) state.confirm = { ...state.confirm, acted: true };
       if ("n" in record) {
         for (const n of fromRanges(record.n)) {
           const step = move(state, n, "intent", "intended");
@@ -128,6 +178,7 @@ export function take(state: RunState, record: JournalRecord): void {
         const step = move(state, record.action, "done", "done");
         step.outcome = record.outcome;
         if (record.receipt) step.receipt = record.receipt;
+        delete step.sentAt;
       }
       return;
     case "fail": {
@@ -135,14 +186,27 @@ export function take(state: RunState, record: JournalRecord): void {
       const step = move(state, record.action, "fail", state.back ? before : "failed");
       step.outcome = "failed";
       step.message = record.message;
+      step.mutated = record.mutated;
+      if (record.mutated === "no") delete step.sentAt;
       return;
     }
+    case "sent": {
+      const step = state.steps.get(record.action);
+      if (step?.status !== "intended" && step?.status !== "undoing")
+        throw new Bug(`action ${record.action} of ${state.run} was sent without an intent`);
+      step.sentAt ??= record.at;
+      return;
+    }
+    case "breaker":
+      state.breakers.set(record.origin, record.state);
+      return;
     case "unknown":
       move(state, record.action, "unknown", "unknown").message = record.why;
       return;
     case "answer": {
       const step = move(state, record.action, "answer", record.happened ? "done" : "pending");
       if (record.happened) step.outcome = "found";
+      delete step.sentAt;
       if (record.receipt) step.receipt = record.receipt;
       return;
     }
@@ -169,11 +233,15 @@ export function take(state: RunState, record: JournalRecord): void {
         const step = move(state, record.action, "clr", "undone");
         step.outcome = record.outcome;
         if (record.forget !== undefined) step.forget = record.forget;
+        if (record.generation !== undefined) step.generation = record.generation;
+        delete step.sentAt;
       }
       return;
     case "end":
       state.status = record.state;
       state.exit = record.exit;
+      // The process that began or resumed it wrote this, in the same boot; who supersedes it may be of another.
+      if (state.confirm && record.state !== "superseded") state.confirm = { ...state.confirm, at: record.at, mono: record.mono };
       return;
   }
 }

@@ -1,24 +1,33 @@
 import type { Goal, RegisterKind } from "../core/index.ts";
 import { configGoals } from "./config-goal.ts";
+import { effect, effectGoals } from "./effect.ts";
+import { httpGoals, httpObject } from "./http-object.ts";
 import { path } from "./path.ts";
 import { pathGoals } from "./path-goals.ts";
 import { receipt, receiptGoals } from "./receipt.ts";
 import { textGoals } from "./text-goals.ts";
 
 export { type KeyEdit, keyPathProblem } from "./config-goal.ts";
+export { type EffectAbout, type EffectData, effectRegister } from "./effect.ts";
 export { type Edit, FormatError, flattenSet, formatKeyPath, formatName, formatNames, type KeyPath, parseKeyPath } from "./formats/index.ts";
+export { leavesOf, type Normal, normalised } from "./http-fields.ts";
+export { type HttpAbout, httpRegister } from "./http-object.ts";
 export { path, pathRegister } from "./path.ts";
 export type { AbsentWant, SweptWant } from "./path-goals.ts";
 export type { PathState } from "./path-state.ts";
+export type { Question } from "./question.ts";
 export { type CommandData, type Guards, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "./receipt.ts";
 export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
 export const kinds: ReadonlyMap<string, RegisterKind> = new Map(
-  [path, receipt].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
+  [path, receipt, effect, httpObject].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
 );
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
 export const goals: ReadonlyMap<string, Goal> = new Map(
-  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals].map((goal) => [`${goal.kind} ${goal.name}`, goal]),
+  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals, ...effectGoals, ...httpGoals].map((goal) => [
+    `${goal.kind} ${goal.name}`,
+    goal,
+  ]),
 );

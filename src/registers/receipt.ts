@@ -96,6 +96,17 @@ export const receipt: RegisterKind<ReceiptState> = {
     before.held !== true &&
     canonicalJson(found.watched) === canonicalJson(before.watched),
 
+  async resolve(register, { reader }) {
+    const { verify, idempotent, in_doubt } = aboutOf(register);
+    if (verify !== undefined) return (await reader.ask(verify, "any")).code === 0 ? "happened" : "not";
+    if (idempotent || in_doubt === "retry") return "again";
+    if (in_doubt === "skip") return "happened";
+    return {
+      unknown:
+        "it was begun and no reading tells whether it happened: say so with `setpoint answer`, or declare `verify`, `idempotent: true` or `in_doubt`",
+    };
+  },
+
   evidence: (register) => (asksWorld(aboutOf(register).guards) ? "world" : "journal"),
   tentative: (register) => asksWorld(aboutOf(register).guards),
 };

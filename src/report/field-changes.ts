@@ -39,6 +39,8 @@ export function fieldChanges(
   const gone = action === "delete" && after.is === "absent";
   const made = before.is === "absent";
   for (const key of keysOf(before, after)) {
+    // What only helps to set it is nobody's change.
+    if (key.startsWith("~")) continue;
     if (key === "is" ? made || gone : isContent(key, before, after)) continue;
     // Left out is free; and where another sort of thing comes, only what will be counts.
     if (after[key] === undefined && !gone) continue;

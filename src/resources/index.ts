@@ -11,6 +11,8 @@ const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   replace: async () => (await import("./replace.ts")).replace,
   config: async () => (await import("./config.ts")).config,
   command: async () => (await import("./command.ts")).command,
+  http: async () => (await import("./http.ts")).http,
+  call: async () => (await import("./call.ts")).call,
 };
 
 /** The types that come with setpoint, in the order of the reference. */

@@ -1,5 +1,6 @@
 import { errnoOf, type Operation, type System, SystemFault } from "../core/index.ts";
 import { replaceFile, writeInPlace } from "./file-performers.ts";
+import { sendHttp } from "./network/http-performer.ts";
 import { makeDirectory, makeHardLink, makeLink, remove, setAttributes, settle } from "./path-performers.ts";
 import { fault } from "./read-file.ts";
 import { run } from "./run-performer.ts";
@@ -45,6 +46,8 @@ export class CommitGroup {
         return settle(this.bench, operation);
       case "run":
         return run(this.bench, operation, context);
+      case "http":
+        return sendHttp(this.bench.parts.remotes, operation, context);
       case "record":
         return { commit: () => undefined, abandon: () => undefined };
       default:

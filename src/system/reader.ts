@@ -7,6 +7,7 @@ import {
   type PathSight,
   type Reader,
   type Receipt,
+  type Remote,
   type System,
   SystemFault,
 } from "../core/index.ts";
@@ -19,6 +20,7 @@ export interface ReaderOptions {
   /** Beginnings of names that are ours and that no listing shows: temp files of runs that are under way or were killed. */
   readonly hidden: readonly string[];
   readonly mayAsk: boolean;
+  readonly remote: Remote;
 }
 
 /** What a path's last look was based on, so that an unchanged file need not be read again. */
@@ -37,6 +39,7 @@ export class SystemReader implements Reader {
   readonly contents: ContentStore;
   readonly accounts: Accounts;
   readonly mayAsk: boolean;
+  readonly remote: Remote;
   private readonly system: System;
   private readonly options: ReaderOptions;
   private readonly looks = new Map<string, Look>();
@@ -47,6 +50,7 @@ export class SystemReader implements Reader {
     this.contents = contents;
     this.options = options;
     this.mayAsk = options.mayAsk;
+    this.remote = options.remote;
     this.accounts = new Accounts(system);
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, machine } from "node:os";
 import type { System } from "../core/index.ts";
+import { realNetwork } from "./network/real-network.ts";
 import { realFiles } from "./real-files.ts";
 import { realProcesses } from "./real-processes.ts";
 
@@ -33,6 +34,7 @@ export function realSystem(): System {
       sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
     },
     chance: { bytes: (count) => randomBytes(count) },
+    network: realNetwork(process.env),
     host: {
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,

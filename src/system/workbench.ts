@@ -1,7 +1,8 @@
-import { type Digest, errnoOf, type FileStat, type Manner, type System, SystemFault } from "../core/index.ts";
+import { type Digest, errnoOf, type FileStat, type Json, type Manner, type System, SystemFault } from "../core/index.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ContentStore } from "./contents.ts";
 import type { Directories } from "./directories.ts";
+import type { Remotes } from "./network/remotes.ts";
 import { fault } from "./read-file.ts";
 import { sameStat } from "./reader.ts";
 
@@ -11,6 +12,7 @@ export interface GroupParts {
   readonly contents: ContentStore;
   readonly accounts: Accounts;
   readonly directories: Directories;
+  readonly remotes: Remotes;
   /** The beginning of the names of this run's temp files; nobody else can guess it. */
   readonly tempPrefix: string;
   /** Makes the content of a file about to go durable together with the intents. */
@@ -26,8 +28,17 @@ export interface GroupParts {
 
 /** An operation that can no longer fail for want of room or permission, until it is committed or abandoned. */
 export interface Prepared {
-  commit(): void | Promise<void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most performers have nothing to tell
+  commit(): void | Promise<Outcome | void>;
   abandon(): void;
+  /** The other machine that it is for; such a commit may be tried again after a fault that allows it. */
+  readonly origin?: string;
+}
+
+/** What a commit learned. */
+export interface Outcome {
+  /** What the other side answered. */
+  readonly answer?: Json;
 }
 
 /** Options of one action's operations. */
@@ -39,6 +50,9 @@ export interface ActionContext {
   readonly back: boolean;
   /** The digest of the file that stands there now, where one does. */
   readonly standing?: Digest;
+  /** The effect's key, and that of what takes it back. */
+  readonly key?: string;
+  readonly undoKey?: string;
 }
 
 /** What the performers of one group share: what was opened and touched, and the small steps that they are made of. */

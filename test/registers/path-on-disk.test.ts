@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Manner, Register } from "../../src/core/index.ts";
 import { type PathState, path, pathRegister } from "../../src/registers/index.ts";
-import { CommitGroup, ContentStore, Directories, readWhole, realSystem, SystemReader } from "../../src/system/index.ts";
+import { CommitGroup, ContentStore, Directories, Remotes, readWhole, realSystem, SystemReader } from "../../src/system/index.ts";
 import { matches } from "../resources/fold.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "setpoint-path-")));
@@ -27,8 +27,10 @@ const samples: readonly PathState[] = [
   { is: "symlink", to: "/nowhere" },
 ];
 
+const remotes = new Remotes({ system, breakers: [], policy: () => ({}), stopped: () => false });
+
 function freshReader(): SystemReader {
-  return new SystemReader(system, contents, { receipt: () => undefined, hidden: [], mayAsk: false });
+  return new SystemReader(system, contents, { receipt: () => undefined, hidden: [], mayAsk: false, remote: remotes });
 }
 
 /** Reads as a new process would, which remembers no earlier look. */
@@ -44,6 +46,7 @@ async function set(register: Register, from: PathState, to: PathState, manner: M
   const parts = { system, contents, accounts: reader.accounts, directories: new Directories(system), tempPrefix: ".tmp-" };
   const group = new CommitGroup({
     ...parts,
+    remotes,
     keep: (digest) => void contents.put(contents.bytes(digest)),
     lastStat: (one) => reader.lastStat(one),
     live: () => -1,

@@ -15,6 +15,7 @@ import {
   type Receipt,
   type RegisterId,
   type State,
+  SystemFault,
   sha256,
   type World,
 } from "../../src/core/index.ts";
@@ -148,7 +149,7 @@ export class Disk {
 
   /** Performs an operation on a path as the real performers do; others are left to the test. */
   perform(operation: Operation): void {
-    if (operation.do === "run" || operation.do === "record") return;
+    if (operation.do === "run" || operation.do === "record" || operation.do === "http") return;
     const { path } = operation;
     const node = this.nodes.get(path);
     const stands = node?.is ?? "absent";
@@ -240,6 +241,7 @@ export function readerOn(
   return {
     asked,
     contents: disk.contents,
+    remote: { http: () => Promise.reject(new SystemFault("ECONNREFUSED", "there is no network in this test")) },
     mayAsk: options.mayAsk ?? true,
     lookAt: (paths) => paths.map((path) => disk.look(path)),
     list: (path) => disk.list(path),

@@ -1,0 +1,45 @@
+import { isObject, type Json, type Reader, type RequestData } from "../core/index.ts";
+
+/** A question to another machine whose answer tells whether an effect happened. `{key}` in it stands for the effect's key. */
+export type Question = {
+  readonly http: RequestData;
+  /** Fields that an object of the answer has, if it happened: the answer itself, or one of the list in it. Left out: it is there at all. */
+  readonly where?: { readonly [path: string]: Json };
+};
+
+/** Asks it. Throws SystemFault where there is no answer. */
+export async function isHappened(question: Question, key: string, reader: Reader): Promise<boolean> {
+  const { http, where } = filled(question, key) as Question;
+  const response = await reader.remote.http({ ...http, method: "GET" });
+  if (response.status >= 300) return false;
+  if (where === undefined) return true;
+  let answer: Json;
+  try {
+    answer = JSON.parse(response.body.toString("utf8")) as Json;
+  } catch {
+    return false; // what is no JSON has none of the fields
+  }
+  return candidates(answer).some((one) =>
+    Object.entries(where).every(([path, value]) => JSON.stringify(at(one, path)) === JSON.stringify(value)),
+  );
+}
+
+/** The answer itself, its items, or those of the lists in it, as APIs wrap them: `{ data: [ … ] }`. */
+function candidates(answer: Json): readonly Json[] {
+  if (Array.isArray(answer)) return answer as Json[];
+  if (!isObject(answer)) return [];
+  return [answer, ...Object.values(answer).flatMap((value) => (Array.isArray(value) ? (value as Json[]) : []))];
+}
+
+function at(value: Json, path: string): Json | undefined {
+  let found: Json | undefined = value;
+  for (const step of path.split(".")) found = isObject(found) ? found[step] : undefined;
+  return found;
+}
+
+function filled(value: Json, key: string): Json {
+  if (typeof value === "string") return value.replaceAll("{key}", key);
+  if (Array.isArray(value)) return value.map((one) => filled(one as Json, key));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, key)]));
+}

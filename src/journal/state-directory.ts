@@ -110,12 +110,12 @@ export class StateDirectory {
     for (const run of this.runs()) {
       const known = ledger.runs.get(run);
       const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size ?? 0;
-      // What the ledger took in was durable: a journal with less is damaged, and what is known of its run stays.
-      if (known && known.size >= size) continue;
+      if (known?.size === size) continue;
       const folder = this.runFolder(run);
       const parsed = readJournal(this.system.files, folder.path, run);
       if (!parsed) continue;
       const state = runState(parsed.records);
+      // What the ledger took in was durable: a journal with less is damaged.
       const isDamaged = parsed.rest === "damaged" || parsed.length < (known?.size ?? 0);
       if (!state || isDamaged || strangeRecord(parsed.records) !== undefined) {
         recordUnreadable(ledger, run, state?.stack ?? known?.stack ?? stackOf(folder), state, "interrupted");

@@ -49,8 +49,6 @@ interface Told {
   readonly run: string;
   readonly journal: string;
   readonly path: string;
-  /** Whether the story undoes. */
-  readonly back: boolean;
 }
 
 /** The world before and after the playbook, as `SmallMachine.world` tells it. */
@@ -67,7 +65,7 @@ async function tell(name: string, kills: { readonly apply?: number; readonly rev
   const [run = ""] = machine.runs();
   const path = `/w/state/runs/${run}/journal`;
   const entries = drop === undefined ? machine.entries() : spoiled(machine.entries(), drop, () => undefined);
-  return { name, entries, run, path, journal: machine.text(path), back: kills.revert !== undefined };
+  return { name, entries, run, path, journal: machine.text(path) };
 }
 
 beforeAll(async () => {
@@ -135,11 +133,12 @@ async function judge(one: Told, journal: string, story: string, count: number, c
       continue;
     }
     // An apply passes over a run of which the ledger knows that it ended; whatever opens a journal goes on from no damage.
-    const isPassedOver = module === apply && (one.name === "applied" || (one.back && cutAt !== undefined));
-    if (!isPassedOver) expect(parsed.rest, what).not.toBe("damaged");
+    if (module !== apply || one.name !== "applied") expect(parsed.rest, what).not.toBe("damaged");
     const aside = `/w/state/runs/${one.run}/journal.torn-0`;
     if (parsed.rest === "torn" && (module !== apply || machine.has(aside)))
       expect(machine.text(aside), what).toBe(journal.slice(parsed.length));
+    // Cut behind its first end it is the journal of a run that ended, and that an undoing began is told nowhere any more.
+    if (cutAt !== undefined && one.name === "killed half-way back" && parsed.records.at(-1)?.t === "end") continue;
     if (ended.exit === 0) {
       const now = machine.world();
       if (cutAt === undefined) expect(module === revert ? [initial, undone] : [final], what).toContain(now);
@@ -215,8 +214,12 @@ describe("a journal that is not as it was written", () => {
     let tried = 0;
     for (const at of some(one.journal.length, shareOf(200))) {
       const machine = new SmallMachine(spoiled(one.entries, one.path, (text) => text.slice(0, at)));
-      for (const module of [revert, resume]) {
-        const ended = await machine.run(module, [one.run]);
+      for (const [module, args] of [
+        [revert, []],
+        [resume, [one.run]],
+        [apply, ["book.yaml"]],
+      ] as const) {
+        const ended = await machine.run(module, args);
         expect([at, ended.exit, ended.said]).toEqual([at, 1, expect.stringMatching(REFUSED)]);
         tried += 1;
       }

@@ -14,6 +14,7 @@ name: real
 resources:
   - directory: ${site}
     exact: true
+    exclude: [ made ]
   - directory: ${site}/new/deep
     mode: '0750'
   - tree: ${site}/copied

@@ -23,7 +23,7 @@ export function keepBefore(work: Work, digest: Digest, path: string, size: numbe
   const { contents, vault, state, system } = work.tools;
   const name = vault.nameOf(digest);
   if (isKeyed(name)) {
-    if (!state.blobs.has(name)) state.blobs.put(name, contents.bytes(digest));
+    if (!state.blobs.hasDurably(name)) state.blobs.put(name, contents.bytes(digest));
     return;
   }
   if (work.folder.before.has(digest) || work.folder.after.has(digest)) return;

@@ -13,6 +13,8 @@ export class Blobs {
   private readonly keys: () => Keys;
   /** Blobs that this process knows to be durable. */
   private readonly synced = new Set<string>();
+  /** Whether the names of the folders of blobs are durable, as far as an earlier process made them. */
+  private settled = false;
 
   constructor(files: Files, folder: string, keys: () => Keys) {
     this.files = files;
@@ -27,6 +29,11 @@ export class Blobs {
 
   has(digest: Digest): boolean {
     return this.files.lstat(this.pathOf(digest)) !== undefined;
+  }
+
+  /** Whether it is there, and from now on for certain (W4). */
+  hasDurably(digest: Digest): boolean {
+    return this.adopt(this.pathOf(digest));
   }
 
   /** The plain bytes; undefined where there is no such blob. Throws SystemFault where it is rotten. */
@@ -152,6 +159,7 @@ export class Blobs {
   private adopt(target: string): boolean {
     if (this.synced.has(target)) return true;
     if (!this.files.lstat(target)) return false;
+    this.settle();
     const fd = this.files.openRead(target);
     try {
       this.files.sync(fd);
@@ -163,7 +171,14 @@ export class Blobs {
     return true;
   }
 
+  /** A folder found present may be in the memory of the kernel alone, where a process was killed that had just made it (W4). */
+  private settle(): void {
+    if (!this.settled) syncDirectory(this.files, this.folder);
+    this.settled = true;
+  }
+
   private temp(target: string): string {
+    this.settle();
     makeDirectories(this.files, target.slice(0, target.lastIndexOf("/")), 0o700);
     const temp = `${target}.new`;
     if (this.files.lstat(temp)) this.files.unlink(temp);

@@ -1,4 +1,4 @@
-import type { Files } from "../core/index.ts";
+import { errnoOf, type Files } from "../core/index.ts";
 import { fault } from "../system/index.ts";
 
 /** Makes a directory's entries durable. Throws SystemFault. */
@@ -45,4 +45,17 @@ export function makeDirectories(files: Files, path: string, mode: number): void 
     throw fault(thrown, `making ${path}`);
   }
   syncDirectory(files, parent);
+}
+
+/** Makes the names on the way to a directory durable, its own entries included: a killed process may have left them in memory (W4). Throws SystemFault. */
+export function syncWay(files: Files, path: string): void {
+  for (let at = path; ; at = at.slice(0, at.lastIndexOf("/")) || "/") {
+    try {
+      syncDirectory(files, at);
+    } catch (thrown) {
+      // A directory that may be passed through but not read is none that this account made.
+      if (errnoOf(thrown) !== "EACCES") throw thrown;
+    }
+    if (at === "/") return;
+  }
 }

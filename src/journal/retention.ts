@@ -102,7 +102,7 @@ function keepWhatIsOwned(state: LockedDirectory, ledger: Ledger, going: Readonly
       for (const { was, run } of ledger.ownedBy(stack, id)) {
         if (run === undefined || !going.has(run)) continue;
         for (const digest of contentsOf(id, was)) {
-          if (isKeyed(digest) || state.blobs.has(digest)) continue;
+          if (isKeyed(digest) || state.blobs.hasDurably(digest)) continue;
           const bytes = state.runFolder(run).content(digest);
           if (bytes !== undefined) state.blobs.put(digest, bytes);
         }

@@ -2,7 +2,7 @@ import { type Digest, isRunId, type Plan, type RunId, type System, SystemFault }
 import { fault, readWhole } from "../system/index.ts";
 import { readBase } from "./base.ts";
 import { Blobs } from "./blobs.ts";
-import { makeDirectories, syncDirectory, writeDurably } from "./durable.ts";
+import { makeDirectories, syncDirectory, syncWay, writeDurably } from "./durable.ts";
 import { type Keys, keysFrom } from "./keys.ts";
 import { Ledger, readLedger, recordRun, recordUnreadable, writeLedger } from "./ledger.ts";
 import { lockHolder } from "./lock-holder.ts";
@@ -249,6 +249,8 @@ export class LockedDirectory extends StateDirectory {
     const { files } = this.system;
     const path = `${this.path}/runs/${run}`;
     try {
+      // A run that has a journal proves that what it stands in is durable. Before the first one nothing does.
+      if (this.runs().length === 0) syncWay(files, this.path);
       files.makeDirectory(path, 0o700);
       files.makeDirectory(`${path}/live`, 0o700);
       writeDurably(files, `${path}/plan.json`, plan);

@@ -9,7 +9,8 @@ import type { Work } from "./work.ts";
  */
 export function recover(work: Work): void {
   childrenAreGone(work);
-  if (work.run.exit !== undefined) return; // it ended in order: nothing of it lies about
+  // It ended in order, and nothing of it lies about. One that failed took its temp files away, but a power cut may have brought them back.
+  if (work.run.exit === 0) return;
   const prefix = work.tools.state.keys().tempPrefix(work.run.run);
   for (const folder of foldersOf(work)) removeTemps(work, folder, prefix);
 }

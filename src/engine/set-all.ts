@@ -1,5 +1,5 @@
 import { type Operation, registerId, SystemFault } from "../core/index.ts";
-import { CommitGroup, Directories, faultIn } from "../system/index.ts";
+import { CommitGroup, Directories, faultIn, isSyncFailure } from "../system/index.ts";
 import { Delivery, JournalFailed, Undecided } from "./delivery.ts";
 import { Judge } from "./judge.ts";
 import { keepBefore } from "./keep.ts";
@@ -165,7 +165,8 @@ class Pass {
         ready.push(act);
       } catch (thrown) {
         const failure = faultIn(thrown);
-        if (failure === undefined) throw thrown;
+        // W5: a before-image whose sync failed ends the run, whatever may be done about other failures.
+        if (failure === undefined || isSyncFailure(thrown)) throw thrown;
         for (const prepared of act.prepared.reverse()) prepared.abandon();
         act.prepared = [];
         if (failure.code === "moved" && !this.moved.has(step.n)) {

@@ -5,7 +5,7 @@ export { gatherFacts, machineId } from "./facts.ts";
 export { CommitGroup } from "./group.ts";
 export { parsed } from "./network/http-client.ts";
 export { Remotes } from "./network/remotes.ts";
-export { fault, faultIn, readWhole } from "./read-file.ts";
+export { fault, faultIn, isSyncFailure, readWhole } from "./read-file.ts";
 export { SystemReader } from "./reader.ts";
 export { realSystem } from "./real.ts";
 export { stashPath } from "./stash.ts";

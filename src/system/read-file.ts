@@ -113,3 +113,9 @@ export function faultIn(thrown: unknown): SystemFault | undefined {
   if (typeof syscall !== "string") return undefined;
   return fault(thrown, typeof path === "string" ? `${syscall} of ${path}` : syscall, "maybe");
 }
+
+/** Whether a fault comes of a failed fsync or fdatasync: it is final, and nothing may be set any more in this process (W5). */
+export function isSyncFailure(thrown: unknown): boolean {
+  const { syscall, cause } = (thrown ?? {}) as { syscall?: unknown; cause?: unknown };
+  return syscall === "fsync" || syscall === "fdatasync" || (cause !== undefined && isSyncFailure(cause));
+}

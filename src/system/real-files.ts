@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { type DirectoryEntry, type FileStat, type Files, SystemFault } from "../core/index.ts";
 import { fromNative, toNative } from "./native-path.ts";
+import { writeFully } from "./write-fully.ts";
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = fs.constants;
 
@@ -48,14 +49,8 @@ function entryType(entry: fs.Dirent<string> | fs.Dirent<Buffer>): FileStat["type
   return entry.isBlockDevice() ? "block device" : "character device";
 }
 
-/** A write may write less than asked without an error. */
 function write(fd: number, bytes: Uint8Array, position: number | null): void {
-  let written = 0;
-  while (written < bytes.length) {
-    const count = fs.writeSync(fd, bytes, written, bytes.length - written, position === null ? null : position + written);
-    if (count === 0) throw new SystemFault("ENOSPC", "no space left on the device");
-    written += count;
-  }
+  writeFully(bytes.length, (offset, count) => fs.writeSync(fd, bytes, offset, count, position === null ? null : position + offset));
 }
 
 /** The real file system by node:fs. Synchronous, because promises are several times slower for small files. */

@@ -42,11 +42,26 @@ const OPENING: ReadonlySet<keyof Files> = new Set<keyof Files>([
   "openWrite",
 ]);
 
+/** One mutating call: a method of Files, or `run` of Processes. */
+export interface Call {
+  readonly name: string;
+  readonly given: readonly unknown[];
+}
+
+/** Somebody who looks on at each mutating call, for as long as the process lives. */
+export interface Watcher {
+  before?(call: Call): void;
+  after?(call: Call): void;
+  /** In place of `after`, where the call threw. */
+  failed?(call: Call): void;
+}
+
 /** A system that dies at a chosen mutating call, as by SIGKILL: from then on nothing it does has an effect. */
 export class MortalSystem implements System {
   readonly clock: System["clock"];
   readonly chance: System["chance"];
   readonly host: System["host"];
+  readonly network: System["network"];
   readonly files: Files;
   readonly processes: Processes;
   /** Mutating calls so far. */
@@ -59,26 +74,27 @@ export class MortalSystem implements System {
   private readonly at: number;
   private readonly when: "before" | "after";
   private readonly fault: string | undefined;
-  /** Syncs tried and mutations made after a sync had failed: W5 allows none. */
-  readonly afterFailedSync: string[] = [];
-  private syncFailed = false;
+  private readonly watchers: readonly Watcher[];
 
   /** Dies at the `at`-th mutating call, counted from 1; 0: never. With a `fault` that call fails in its place, and life goes on. */
-  constructor(inner: System, at: number, when: "before" | "after", fault?: string) {
+  constructor(inner: System, at: number, when: "before" | "after", fault?: string, watchers: readonly Watcher[] = []) {
     this.fault = fault;
     this.inner = inner;
     this.at = at;
     this.when = when;
+    this.watchers = watchers;
     this.clock = inner.clock;
     this.chance = inner.chance;
     this.host = inner.host;
+    this.network = inner.network;
     this.files = this.mortalFiles();
     this.processes = {
       ...inner.processes,
       run: async (command, live) => {
-        this.before("run");
+        const call: Call = { name: "run", given: [command, live] };
+        this.before(call);
         const ran = await inner.processes.run(command, live);
-        this.after();
+        this.after(call);
         return ran;
       },
       lock: (fd) => {
@@ -92,21 +108,29 @@ export class MortalSystem implements System {
     if (this.dead) throw new Killed();
   }
 
-  private before(name: string): void {
+  private before(call: Call): void {
     this.live();
     this.calls += 1;
-    this.trace.push(name);
-    if (this.syncFailed) this.afterFailedSync.push(name);
+    const { name, given } = call;
+    this.trace.push(typeof given[0] === "string" ? `${name} ${given[0]}` : name);
+    for (const watcher of this.watchers) watcher.before?.(call);
     if (this.calls !== this.at) return;
     if (this.fault !== undefined) {
-      if (/^sync/.test(name)) this.syncFailed = true;
-      throw Object.assign(new Error(`${this.fault}: injected at ${name}`), { code: this.fault, syscall: name });
+      this.failed(call);
+      // As node names what fails.
+      const syscall = name === "syncData" ? "fdatasync" : /^sync/.test(name) ? "fsync" : name;
+      throw Object.assign(new Error(`${this.fault}: injected at ${this.trace.at(-1)}`), { code: this.fault, syscall });
     }
     if (this.when === "before") this.die();
   }
 
-  private after(): void {
+  private after(call: Call): void {
+    for (const watcher of this.watchers) watcher.after?.(call);
     if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
+  }
+
+  private failed(call: Call): void {
+    for (const watcher of this.watchers) watcher.failed?.(call);
   }
 
   private die(): never {
@@ -121,28 +145,45 @@ export class MortalSystem implements System {
     for (const name of names as Set<keyof Files>) {
       const method = inner[name];
       if (typeof method !== "function" || String(name) === "constructor") continue;
-      wrapped[name] = (...given: unknown[]) => {
-        if (name === "close") {
-          if (this.dead) return undefined;
-          this.open.delete(given[0] as number);
-        }
-        const mutates = MUTATING.has(name);
-        if (mutates) this.before(`${name} ${typeof given[0] === "string" ? given[0] : ""}`);
-        else this.live();
-        const result = method.apply(this.inner.files, given);
-        if (OPENING.has(name)) this.open.add(result as number);
-        if (!mutates) return result;
-        if (result instanceof Promise) {
-          return result.then((value: unknown) => {
-            this.after();
-            return value;
-          });
-        }
-        this.after();
-        return result;
-      };
+      wrapped[name] = MUTATING.has(name) ? this.mutating(name, method) : this.harmless(name, method);
     }
     return wrapped as unknown as Files;
+  }
+
+  private harmless(name: keyof Files, method: (...given: unknown[]) => unknown) {
+    return (...given: unknown[]) => {
+      if (name === "close") {
+        if (this.dead) return undefined;
+        this.open.delete(given[0] as number);
+      }
+      this.live();
+      const result = method.apply(this.inner.files, given);
+      if (OPENING.has(name)) this.open.add(result as number);
+      return result;
+    };
+  }
+
+  private mutating(name: keyof Files, method: (...given: unknown[]) => unknown) {
+    return (...given: unknown[]) => {
+      const call: Call = { name, given };
+      this.before(call);
+      let result: unknown;
+      try {
+        result = method.apply(this.inner.files, given);
+      } catch (thrown) {
+        this.failed(call);
+        throw thrown;
+      }
+      if (OPENING.has(name)) this.open.add(result as number);
+      if (result instanceof Promise) {
+        return result.then((value: unknown) => {
+          this.after(call);
+          return value;
+        });
+      }
+      this.after(call);
+      return result;
+    };
   }
 
   /** What the kernel does when a process is gone: its descriptors, and with them its locks, are free. */

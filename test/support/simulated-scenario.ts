@@ -1,82 +1,12 @@
 import type { CommandModule } from "../../src/cli/commands/command.ts";
-import { sha256 } from "../../src/core/index.ts";
 import { faultIn } from "../../src/system/index.ts";
-import { type Lies, type Program, SimulatedMachine } from "../../src/system/simulated/index.ts";
+import { type Appetite, contentDigest, type Lies, SimulatedMachine } from "../../src/system/simulated/index.ts";
 import { runCommand } from "./in-process.ts";
-import { MortalSystem } from "./mortal-system.ts";
+import { type Call, Killed, MortalSystem, type Watcher } from "./mortal-system.ts";
+import { BASE, PROGRAMS, STANDARD, type World } from "./simulated-world.ts";
+import { isStash, isTemp, TraceChecker } from "./trace-checker.ts";
 
-/** The playbook of the simulated crashes: an exact tree, nested new folders, an opaque step and a tentative line behind it. */
-const PLAYBOOK = `
-setpoint: 1
-name: crash
-resources:
-  - directory: site
-    exact: true
-  - directory: site/new/deep
-    mode: '0750'
-  - tree: site/copied
-    source: source
-    exact: true
-  - file: site/changed
-    content: after
-    mode: '0600'
-  - file: site/mode-only
-    mode: '0640'
-  - file: site/shared
-    content: its own
-    hardlinks: break
-  - file: site/gone
-    state: absent
-  - link: site/link
-    to: changed
-  - command: an opaque step
-    run: [ make, made ]
-    creates: made
-    undo: [ unmake, made ]
-  - line: site/tentative
-    text: from the playbook
-`;
-
-const FOLDERS = ["w", "w/source", "w/source/inner", "w/site", "w/site/stray", "w/site/copied", "w/site/copied/old", "etc"];
-const FILES: { readonly [path: string]: string } = {
-  "etc/passwd": "root:x:0:0::/root:/bin/sh\n",
-  "etc/group": "root:x:0:\n",
-  "etc/machine-id": "00000000000000000000000000000001\n",
-  "w/book.yaml": PLAYBOOK,
-  "w/source/one": "one\n",
-  "w/source/inner/two": "two\n",
-  "w/site/stray/file": "stray\n",
-  "w/site/copied/one": "another content\n",
-  "w/site/copied/old/left": "left\n",
-  "w/site/changed": "before",
-  "w/site/mode-only": "kept",
-  "w/site/gone": "going",
-  "w/shared-too": "one file of two names",
-  "w/site/tentative": "one\ntwo\n",
-};
-
-/** Programs make their own effects durable: what they lose in a power cut is theirs. */
-const make: Program = ({ argv }, files) => {
-  const path = `/w/${argv[1]}`;
-  if (!files.lstat(path)) files.close(files.createNew(path, 0o644));
-  syncPath(files, path);
-  return { code: 0, stdout: "", stderr: "" };
-};
-
-const unmake: Program = ({ argv }, files) => {
-  const path = `/w/${argv[1]}`;
-  if (files.lstat(path)) files.unlink(path);
-  syncPath(files, "/w");
-  return { code: 0, stdout: "", stderr: "" };
-};
-
-function syncPath(files: Parameters<Program>[1], path: string): void {
-  for (const one of [path, "/w"]) {
-    const fd = one === "/w" ? files.openDirectory(one) : files.openRead(one);
-    files.sync(fd);
-    files.close(fd);
-  }
-}
+const STATE = "/w/state";
 
 /** How one process of a story went. */
 export interface Life {
@@ -86,98 +16,163 @@ export interface Life {
   /** What it printed or threw. */
   readonly said: string;
   readonly last: string;
+  /** The stack of what it threw that is no fault of the world: a bug. */
+  readonly bug: string | undefined;
+  /** Mutating calls outside the state directory. */
+  readonly outside: number;
+  readonly violations: readonly string[];
 }
 
-/** A simulated machine with the scenario's files, all durable. */
+/** What happens to a process while it runs. */
+export interface Fate {
+  /** The mutating call, from 1, at which it dies, or that fails; left out: none. */
+  readonly at?: number;
+  readonly when?: "before" | "after";
+  /** The errno with which that call fails, in place of a death. */
+  readonly fault?: string;
+  /** How many bytes each write of that call takes, in place of a failure. */
+  readonly appetite?: Appetite;
+  /** How many bytes every write takes. */
+  readonly writes?: Appetite;
+  /** Syncs that do nothing. */
+  readonly lies?: Lies;
+  /** Whether what the trace checker objects to is thrown; left out: where no sync lies. */
+  readonly checked?: boolean;
+  /** Further lookers-on. */
+  readonly watchers?: readonly Watcher[];
+  /** Options of the command. */
+  readonly options?: object;
+}
+
+/** A simulated machine with a world's files, all durable. */
 export class Scenario {
   readonly machine: SimulatedMachine;
+  readonly world: World;
 
-  constructor(seed: number) {
-    this.machine = new SimulatedMachine(seed, { make, unmake });
-    const { system, end } = this.machine.process("/w");
-    const { files } = system;
-    for (const folder of FOLDERS) files.makeDirectory(`/${folder}`, 0o755);
-    for (const [path, content] of Object.entries(FILES)) {
-      const fd = files.createNew(`/${path}`, 0o644);
-      files.writeAll(fd, Buffer.from(content));
-      files.close(fd);
+  constructor(seed: number, world: World = STANDARD, machine?: SimulatedMachine) {
+    this.world = world;
+    this.machine = machine ?? new SimulatedMachine(seed, PROGRAMS);
+    if (machine === undefined) this.furnish();
+  }
+
+  private furnish(): void {
+    const { folders, files, modes = {}, links = {}, hardlinks = {}, playbook } = this.world;
+    const { files: made, end } = this.machine.process("/w");
+    for (const folder of [...BASE.folders, ...folders]) made.makeDirectory(`/${folder}`, modes[folder] ?? 0o755);
+    for (const [path, content] of Object.entries({ ...BASE.files, ...files, "w/book.yaml": playbook })) {
+      const fd = made.createNew(`/${path}`, modes[path] ?? 0o644);
+      made.writeAll(fd, Buffer.from(content));
+      made.close(fd);
     }
-    files.symlink("gone", "/w/site/link");
-    files.link("/w/shared-too", "/w/site/shared");
+    for (const [path, to] of Object.entries(links)) made.symlink(to, `/${path}`);
+    for (const [path, to] of Object.entries(hardlinks)) made.link(`/${to}`, `/${path}`);
     this.machine.disk.syncAll();
     end();
   }
 
-  /** Runs a command whose `at`-th mutating call fails with an errno. */
-  async runFaulty(
-    module: CommandModule,
-    args: readonly string[],
-    at: number,
-    fault: string,
-  ): Promise<Life & { readonly afterFailedSync: readonly string[] }> {
-    const process = this.machine.process("/w");
-    const system = new MortalSystem(process.system, at, "before", fault);
+  /** The same machine once more as it stands now, without its processes. */
+  fork(seed: number): Scenario {
+    return new Scenario(seed, this.world, this.machine.fork(seed));
+  }
+
+  /**
+   * Runs a command in a process of its own. Every run is looked at by the trace checker; what it objects to stands in
+   * `violations` and is thrown.
+   */
+  async run(module: CommandModule, args: readonly string[] = [], fate: Fate = {}): Promise<Life> {
+    const { at = 0, when = "before", fault, lies, appetite, writes, watchers = [], options, checked = lies === undefined } = fate;
+    const process = this.machine.process("/w", lies);
+    process.files.appetite = writes;
+    const checker = new TraceChecker(this.machine.disk, process.files, STATE);
+    const dies = appetite === undefined ? at : 0;
+    const eats: Watcher = {
+      before: () => {
+        if (appetite !== undefined && mortal.calls === at) process.files.appetite = appetite;
+      },
+      after: () => {
+        process.files.appetite = writes;
+      },
+      failed: () => {
+        process.files.appetite = writes;
+      },
+    };
+    const mortal: MortalSystem = new MortalSystem(process.system, dies, when, fault, [checker, eats, ...watchers]);
     let exit: number | undefined;
     let said = "";
+    let bug: string | undefined;
     try {
-      const ran = await runCommand(module, system, "/w", args);
+      const ran = await runCommand(module, mortal, "/w", args, options);
       exit = ran.exit;
       said = ran.out + ran.err;
     } catch (thrown) {
       said = (thrown as Error).stack ?? String(thrown);
       // main.ts turns a fault of the world into exit 1; anything else would be a bug.
       if (faultIn(thrown)) exit = 1;
+      else if (!mortal.dead && !(thrown instanceof Killed)) bug = said;
     }
-    const last = system.trace[at - 1] ?? "";
-    system.bury();
-    process.end();
-    return { died: false, calls: system.calls, exit, said, last, afterFailedSync: system.afterFailedSync };
-  }
-
-  /** Runs a command in a process that dies at its `at`-th mutating call (0: lives). */
-  async run(module: CommandModule, args: readonly string[] = [], at = 0, when: "before" | "after" = "before", lies?: Lies): Promise<Life> {
-    const process = this.machine.process("/w", lies);
-    const mortal = new MortalSystem(process.system, at, when);
-    let exit: number | undefined;
-    let said = "";
-    try {
-      const ran = await runCommand(module, mortal, "/w", args);
-      exit = ran.exit;
-      said = ran.out + ran.err;
-    } catch (thrown) {
-      said = (thrown as Error).stack ?? String(thrown);
-    }
-    const { dead: died, calls } = mortal;
+    const { dead: died, calls, trace } = mortal;
     mortal.bury();
     process.end();
-    return { died, calls, exit, said, last: mortal.trace.at(-1) ?? "" };
+    if (checked && checker.violations.length > 0)
+      throw new Error(`the trace of ${args.join(" ")} breaks a rule:\n${checker.violations.join("\n")}\n${said}`);
+    const last = trace[at === 0 ? trace.length - 1 : at - 1] ?? "";
+    return { died, calls, exit, said, last, bug, outside: checker.outside, violations: checker.violations };
   }
 
   /** Whether a run was begun. */
   begun(): boolean {
-    const { system } = this.machine.process("/w");
-    if (!system.files.lstat("/w/state/runs")) return false;
-    return system.files.readDirectory("/w/state/runs").some((entry) => system.files.lstat(`/w/state/runs/${entry.name}/journal`));
+    const { files } = this.machine.process("/w");
+    if (!files.lstat(`${STATE}/runs`)) return false;
+    return files.readDirectory(`${STATE}/runs`).some((entry) => files.lstat(`${STATE}/runs/${entry.name}/journal`));
   }
 
   /** All below /w but the state directory. */
   snapshot(): { readonly [path: string]: string } {
     const found: Record<string, string> = {};
-    const { disk } = this.machine;
-    const visit = (ino: number, path: string): void => {
-      for (const [name, child] of disk.inode(ino).entries) {
-        // A stash has a name that only its run knows.
-        const below = `${path}/${name.replace(/^\.[a-z2-7]{16}-(\d+)-stash$/, "stash of $1")}`;
-        const inode = disk.inode(child);
-        if (below === "/w/state") continue;
-        // Which names are one file matters, and so does that they are again.
-        const shared = inode.type === "file" && inode.nlink > 1 ? ` inode ${inode.ino}` : "";
-        found[below] =
-          `${inode.type} ${inode.mode.toString(8)} ${inode.target} ${inode.type === "file" ? `${inode.data.length} ${sha256(inode.data).slice(0, 12)}` : ""}${shared}`;
-        if (inode.type === "directory") visit(child, below);
-      }
-    };
-    visit(disk.root.entries.get("w") as number, "/w");
+    this.visit((path, inode, name) => {
+      // A stash has a name that only its run knows.
+      const shown = `${path.slice(0, path.length - name.length)}${name.replace(/^\.[a-z2-7]{16}-(\d+)-stash$/, "stash of $1")}`;
+      // Which names are one file matters, and so does that they are again.
+      const shared = inode.type === "file" && inode.nlink > 1 ? ` inode ${inode.ino}` : "";
+      found[shown] =
+        `${inode.type} ${inode.mode.toString(8)} ${inode.uid}:${inode.gid} ${inode.target} ${inode.type === "file" ? `${inode.data.length} ${contentDigest(inode.data).slice(0, 12)}` : ""}${shared}`;
+    });
     return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
+
+  /** Names outside the state directory that only a process under way may leave. */
+  temps(): readonly string[] {
+    const found: string[] = [];
+    this.visit((path, _, name) => {
+      if (isTemp(name)) found.push(path);
+    });
+    return found;
+  }
+
+  stashes(): readonly string[] {
+    const found: string[] = [];
+    this.visit((path, _, name) => {
+      if (isStash(name)) found.push(path);
+    });
+    return found;
+  }
+
+  private visit(see: (path: string, inode: ReturnType<SimulatedMachine["disk"]["inode"]>, name: string) => void): void {
+    const { disk } = this.machine;
+    const walk = (ino: number, path: string): void => {
+      for (const [name, child] of disk.inode(ino).entries) {
+        const below = `${path}/${name}`;
+        if (below === STATE) continue;
+        const inode = disk.inode(child);
+        see(below, inode, name);
+        if (inode.type === "directory") walk(child, below);
+      }
+    };
+    walk(disk.root.entries.get("w") as number, "/w");
+  }
+}
+
+/** A call as a message shows it. */
+export function shownCall({ name, given }: Call): string {
+  return typeof given[0] === "string" ? `${name} ${given[0]}` : name;
 }

@@ -1,4 +1,5 @@
 import type { DirectoryEntry, FileStat, Files } from "../../core/index.ts";
+import { writeFully } from "../write-fully.ts";
 import type { Disk, Inode } from "./disk.ts";
 
 interface Open {
@@ -17,6 +18,11 @@ function errno(code: string, path: string): Error {
 /** Whether a sync of that path is to be lost: what a barrier is for is seen by leaving it out. */
 export type Lies = (path: string) => boolean;
 
+/** How many of the bytes given to it a write call takes, or an errno that it throws in place of taking any. */
+export type Appetite = (length: number) => number | string;
+
+const PINNED = /^\/proc\/self\/fd\/(\d+)(?:\/|$)/;
+
 /** The Files port over a simulated disk, for one process. */
 export class SimulatedFiles implements Files {
   private readonly disk: Disk;
@@ -25,6 +31,8 @@ export class SimulatedFiles implements Files {
   private readonly fds = new Map<number, Open>();
   private nextFd = 3;
   private readonly lies: Lies;
+  /** Asked at each write call; a kernel may take fewer bytes than it is given. */
+  appetite: Appetite | undefined;
 
   constructor(disk: Disk, uid: number, gid: number, lies: Lies = () => false) {
     this.lies = lies;
@@ -44,28 +52,45 @@ export class SimulatedFiles implements Files {
     return open;
   }
 
+  /** The path that an open descriptor was opened by, with pinned folders by their own path. */
+  nameOf(fd: number): string {
+    return this.opened(fd).path;
+  }
+
+  /** A path with the pinned folder that it goes through by its own path. */
+  unpinned(path: string): string {
+    const pinned = PINNED.exec(path);
+    if (!pinned) return path;
+    const base = this.opened(Number(pinned[1])).path;
+    return `${base === "/" ? "" : base}/${path.slice(pinned[0].length)}`.replace(/\/$/, "");
+  }
+
   /** Walks to the folder of a path's last name. Symlinks on the way are followed, as the kernel does. */
-  private parent(path: string, depth = 0): { readonly folder: Inode; readonly name: string } {
+  private parent(path: string, depth = 0): { readonly folder: Inode; readonly name: string; readonly at: string } {
     if (depth > 40) throw errno("ELOOP", path);
-    const pinned = /^\/proc\/self\/fd\/(\d+)(?:\/|$)/.exec(path);
-    const parts = (pinned ? path.slice(pinned[0].length) : path).split("/").filter((part) => part !== "");
+    const pinned = PINNED.exec(path);
+    const parts = (pinned ? path.slice(pinned[0].length) : path).split("/");
     let folder = pinned ? this.at(Number(pinned[1])) : this.disk.root;
-    let walked = "";
+    let at = pinned ? this.nameOf(Number(pinned[1])) : "";
+    if (at === "/") at = "";
+    while (parts.at(-1) === "") parts.pop();
     const name = parts.pop() ?? ".";
-    for (const [index, part] of parts.entries()) {
-      walked += `/${part}`;
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index] as string;
+      if (part === "") continue;
       const next = folder.entries.get(part);
       if (next === undefined) throw errno("ENOENT", path);
       const inode = this.disk.inode(next);
       if (inode.type === "symlink") {
         const rest = [...parts.slice(index + 1), name].join("/");
-        const base = inode.target.startsWith("/") ? inode.target : `${walked.slice(0, walked.lastIndexOf("/"))}/${inode.target}`;
+        const base = inode.target.startsWith("/") ? inode.target : `${at}/${inode.target}`;
         return this.parent(`${base}/${rest}`, depth + 1);
       }
       if (inode.type !== "directory") throw errno("ENOTDIR", path);
       folder = inode;
+      at = `${at}/${part}`;
     }
-    return { folder, name };
+    return { folder, name, at };
   }
 
   /** What stands at a path; a symlink at its end is not followed. */
@@ -84,15 +109,15 @@ export class SimulatedFiles implements Files {
 
   private open(inode: Inode, path: string, append = false): number {
     const fd = this.nextFd++;
-    const pinned = /^\/proc\/self\/fd\/(\d+)/.exec(path);
-    const named = (pinned ? this.opened(Number(pinned[1])).path + path.slice(pinned[0].length) : path).replace(/^\/\//, "/");
-    this.fds.set(fd, { inode, path: named, position: 0, append });
+    this.fds.set(fd, { inode, path: this.unpinned(path) || "/", position: 0, append });
     return fd;
   }
 
-  private syncOne(fd: number): void {
+  private syncOne(fd: number, onlyData = false): void {
     const { inode, path } = this.opened(fd);
-    if (!this.lies(path)) this.disk.sync(inode);
+    if (this.lies(path)) return;
+    if (onlyData) this.disk.syncData(inode);
+    else this.disk.sync(inode);
   }
 
   private make(path: string, type: Inode["type"], mode: number, target = ""): Inode {
@@ -149,24 +174,38 @@ export class SimulatedFiles implements Files {
 
   writeAll(fd: number, bytes: Uint8Array): void {
     const open = this.opened(fd);
-    const from = open.append ? open.inode.data.length : open.position;
-    this.writeAt(fd, bytes, from);
-    open.position = from + bytes.length;
+    if (open.append) open.position = open.inode.data.length;
+    this.writeAt(fd, bytes, open.position);
+    open.position += bytes.length;
   }
 
   writeAt(fd: number, bytes: Uint8Array, position: number): void {
     const { inode } = this.opened(fd);
-    const data = Buffer.alloc(Math.max(inode.data.length, position + bytes.length));
-    inode.data.copy(data);
-    Buffer.from(bytes).copy(data, position);
-    this.written(inode, data);
+    writeFully(bytes.length, (offset, count) => {
+      const taken = this.appetite?.(count) ?? count;
+      if (typeof taken === "string") throw errno(taken, "write");
+      if (taken > 0) this.write(inode, bytes.subarray(offset, offset + taken), position + offset);
+      return taken;
+    });
+  }
+
+  private write(inode: Inode, bytes: Uint8Array, position: number): void {
+    const { data } = inode;
+    if (position === 0 && bytes.length >= data.length) {
+      this.written(inode, Buffer.from(bytes));
+      return;
+    }
+    const grown = Buffer.allocUnsafe(Math.max(data.length, position + bytes.length));
+    data.copy(grown);
+    if (position > data.length) grown.fill(0, data.length, position);
+    grown.set(bytes, position);
+    this.written(inode, grown);
   }
 
   truncate(fd: number, size: number): void {
     const { inode } = this.opened(fd);
-    const data = Buffer.alloc(size);
-    inode.data.copy(data);
-    this.written(inode, data);
+    const grown = Buffer.alloc(Math.max(0, size - inode.data.length));
+    this.written(inode, grown.length === 0 ? inode.data.subarray(0, size) : Buffer.concat([inode.data, grown]));
   }
 
   private written(inode: Inode, data: Buffer): void {
@@ -201,15 +240,7 @@ export class SimulatedFiles implements Files {
   }
 
   realpath(path: string): string {
-    const { folder } = this.parent(`${path}/.`);
-    const names: string[] = [];
-    for (let inode = folder; inode !== this.disk.root; ) {
-      const above = [...this.disk.inodes.values()].find((one) => [...one.entries.values()].includes(inode.ino));
-      if (!above) throw errno("ENOENT", path);
-      names.unshift([...above.entries].find(([, ino]) => ino === inode.ino)?.[0] ?? "");
-      inode = above;
-    }
-    return `/${names.join("/")}`;
+    return this.parent(`${path}/.`).at || "/";
   }
 
   makeDirectory(path: string, mode: number): void {
@@ -277,7 +308,7 @@ export class SimulatedFiles implements Files {
   }
 
   syncData(fd: number): void {
-    this.syncOne(fd);
+    this.syncOne(fd, true);
   }
 
   async syncAll(fds: readonly number[]): Promise<void> {

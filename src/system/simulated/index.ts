@@ -1,3 +1,4 @@
-export type { Chooser, Cut } from "./disk.ts";
-export type { Lies } from "./files.ts";
+export { type Chooser, type Cut, contentDigest, type Disk, type Inode } from "./disk.ts";
+export type { Appetite, Lies, SimulatedFiles } from "./files.ts";
+export { type Loss, type Peer, SimulatedNetwork } from "./network.ts";
 export { type Program, SimulatedMachine, seeded } from "./system.ts";

@@ -1,13 +1,15 @@
 import type { Command, Ran, System } from "../../core/index.ts";
 import { type Chooser, type Cut, Disk } from "./disk.ts";
 import { type Lies, SimulatedFiles } from "./files.ts";
+import { SimulatedNetwork } from "./network.ts";
 
 /** A program of the simulated machine: does its work through the files and tells how it ended. */
 export type Program = (command: Command, files: SimulatedFiles) => Ran;
 
 /** A machine in memory: a disk, programs, a clock that is set by hand, and chance from a seed. */
 export class SimulatedMachine {
-  readonly disk = new Disk();
+  readonly disk: Disk;
+  readonly network: SimulatedNetwork;
   /** Wall ms; may jump. */
   wall = Date.UTC(2026, 0, 1);
   private boots = 0;
@@ -17,19 +19,31 @@ export class SimulatedMachine {
   /** Which process holds the lock of an inode. */
   private readonly locks = new Map<number, object>();
 
-  constructor(seed: number, programs: { readonly [name: string]: Program } = {}) {
+  constructor(seed: number, programs: { readonly [name: string]: Program } = {}, disk = new Disk(), network = new SimulatedNetwork()) {
     this.random = seeded(seed);
     this.programs = programs;
+    this.disk = disk;
+    this.network = network;
+  }
+
+  /** The same machine once more as it stands, without its processes; chance begins from another seed. The network is one for both. */
+  fork(seed: number): SimulatedMachine {
+    const machine = new SimulatedMachine(seed, this.programs, this.disk.fork(), this.network);
+    machine.wall = this.wall;
+    machine.boots = this.boots;
+    machine.uptime = this.uptime;
+    return machine;
   }
 
   /** A process's system; its locks are free when `end` is called. `lies`: syncs that do nothing. */
-  process(cwd: string, lies?: Lies): { readonly system: System; end(): void } {
+  process(cwd: string, lies?: Lies): { readonly system: System; readonly files: SimulatedFiles; end(): void } {
     const files = new SimulatedFiles(this.disk, 0, 0, lies);
     const me = {};
     const run = async (command: Command): Promise<Ran> =>
       this.programs[command.argv[0] ?? ""]?.(command, files) ?? { failed: "ENOENT", stdout: "", stderr: "" };
     const system: System = {
       files,
+      network: this.network,
       processes: {
         run,
         runNow: () => ({ code: 2, stdout: "", stderr: "" }),
@@ -63,6 +77,7 @@ export class SimulatedMachine {
     };
     return {
       system,
+      files,
       end: () => {
         for (const [ino, holder] of this.locks) if (holder === me) this.locks.delete(ino);
       },
@@ -72,6 +87,17 @@ export class SimulatedMachine {
   /** The power goes and comes back. */
   powerCut(cut: Cut, choose: Chooser): void {
     this.disk.powerCut(cut, choose);
+    this.reboot();
+  }
+
+  /** The same with what is chosen of each thing that waits, in the order of `disk.undecided()`. */
+  cut(outcomes: readonly number[]): void {
+    this.disk.cut(outcomes);
+    this.reboot();
+  }
+
+  /** All processes are gone and the uptime begins anew; the disk stays as it is. */
+  reboot(): void {
     this.locks.clear();
     this.boots += 1;
     this.uptime = 0;

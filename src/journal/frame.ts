@@ -95,7 +95,8 @@ export function parseJournal(bytes: Buffer, run: string): Parsed {
     chain = line.chain;
     at = line.end;
   }
-  if (at === bytes.length) return { records, length: at, chain, rest: "none", salvage: [] };
+  // It gets its name with its first record in it: without one it is no journal that was just begun.
+  if (at === bytes.length && records.length > 0) return { records, length: at, chain, rest: "none", salvage: [] };
   const salvage: JournalRecord[] = [];
   for (let start = at; start < bytes.length; ) {
     const line = readLine(bytes, start);

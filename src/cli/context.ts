@@ -29,6 +29,10 @@ export interface Context {
   redact: (text: string) => string;
   /** The first signal that asked to stop. */
   stopped(): StopSignal | undefined;
+  /** The words that start this program: Node, its options, the launcher. */
+  readonly self: readonly [string, ...string[]];
+  /** Starts this program with other arguments, to outlive this process and its terminal; its output goes to a file. Throws SystemFault. */
+  detach(argv: readonly string[], options: { readonly env: { readonly [name: string]: string }; readonly log: string }): void;
   /** Asks a question on the terminal; the answer without its line end. */
   ask(question: string): Promise<string>;
 }

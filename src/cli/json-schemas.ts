@@ -103,6 +103,14 @@ export const runSchema: JsonObject = head(
     {
       run: { ...text, description: "Left out where nothing was to be done, so that no run was recorded." },
       next: { ...text, description: "The command that leads on." },
+      confirm: {
+        ...map({
+          run: text,
+          until: { ...whole, description: "Milliseconds since 1970." },
+          left: { ...whole, description: "Milliseconds." },
+        }),
+        description: "Of a run that is reverted unless `setpoint confirm` comes in time.",
+      },
     },
   ),
 );

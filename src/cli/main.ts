@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { Bug, exitOfSignal, type Files } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
-import { faultIn, realSystem } from "../system/index.ts";
+import { faultIn, realSystem, startDetached } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
 
@@ -100,6 +100,7 @@ function contextOf(
 ): Context {
   const signals = listen();
   const { env, uid, home, cwd } = system.host;
+  const self = [process.execPath, ...process.execArgv, process.argv[1] ?? ""] as const;
   const absolute = (path: string) => (path.startsWith("/") ? path : `${cwd}/${path}`).replace(/\/+$/, "");
   const stateDirectory =
     options.stateDir ??
@@ -119,6 +120,8 @@ function contextOf(
     github: env.GITHUB_ACTIONS === "true",
     redact: (text) => text,
     stopped: signals,
+    self: [...self],
+    detach: (argv, more) => startDetached([...self, ...argv], { ...more, umask: system.host.umask }),
     ask: async (question) => {
       const { createInterface } = await import("node:readline/promises");
       const terminal = createInterface({ input: process.stdin, output: process.stderr });

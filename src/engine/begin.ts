@@ -106,9 +106,9 @@ export function sealedPlan(plan: Plan, tools: Pick<Tools, "vault">): { readonly 
 
 /**
  * Begins a run: its plan and the contents it will set are durable before the journal's first record, and the record before
- * anything else (W1). `text` is the sealed plan.
+ * anything else (W1). `text` is the sealed plan. `within`: the run is to be reverted unless it is confirmed within so many ms.
  */
-export function beginRun(tools: Tools, plan: Plan, text: string): Work {
+export function beginRun(tools: Tools, plan: Plan, text: string, within?: number): Work {
   const { system, state } = tools;
   state.sweep();
   const run: RunId = runId(system.clock.now(), system.chance.bytes(3));
@@ -133,6 +133,7 @@ export function beginRun(tools: Tools, plan: Plan, text: string): Work {
     stack: plan.stack,
     setpoint: tools.setpoint,
     boot: system.clock.bootId(),
+    ...(within !== undefined && { confirm: { within } }),
   });
   return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
 }

@@ -2,6 +2,7 @@ export { type Abandoned, abandonRun } from "./abandon.ts";
 export { type Answered, answerRun, inDoubt } from "./answer.ts";
 export { hideSensitive, sealedPlan } from "./begin.ts";
 export { type Fingerprint, matches } from "./compare.ts";
+export { type ConfirmStatus, confirmRun, confirmStatus } from "./confirm.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
 export { makePlan, type Planned, prepareGoals } from "./plan.ts";

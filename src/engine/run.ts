@@ -8,6 +8,7 @@ import {
   type Plan,
   type PlannedSetting,
   type Problem,
+  type RunId,
   type RunKind,
   type RunReport,
   type RunStatus,
@@ -34,6 +35,12 @@ export interface FrozenPlan {
   readonly plan: Plan;
   /** Its text and digest; asked for where a run begins and nowhere else, as a large plan in sync would pay for them in vain. */
   sealed(): { readonly text: string; readonly digest: string };
+  /** Where the run is to be reverted unless it is confirmed within so many ms. */
+  readonly confirm?: {
+    readonly within: number;
+    /** Starts who will revert it. Called once the run has begun, before its first mutation; throws SystemFault. */
+    arm(run: RunId): void;
+  };
 }
 
 /** Applies a plan that was checked and confirmed. A plan in sync leaves no run behind, unless the ledger has something to learn. */
@@ -42,11 +49,26 @@ export async function applyPlan(tools: Tools, frozen: FrozenPlan): Promise<RunRe
   if (todo.length === 0 && !hasNews(frozen.plan, tools)) return inSync(frozen.plan);
   const { text, digest } = frozen.sealed();
   const plan = { ...frozen.plan, digest };
-  const work = beginRun(tools, plan, text);
+  const confirm = todo.length > 0 ? frozen.confirm : undefined;
+  const work = beginRun(tools, plan, text, confirm?.within);
+  const unarmed = confirm && armFailure(() => confirm.arm(work.run.run));
+  if (unarmed) return end(work, { kind: "apply", status: "halted", exit: 1, verified: false, problems: [unarmed] });
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "apply", total: todo.length });
   const outcome = await setAll(work, todo, "forward");
   if (outcome.revert && !outcome.fatal) return undoWithin(work);
   return finishForward(work, outcome, "apply");
+}
+
+/** Without anybody who would revert it nothing is changed. */
+function armFailure(arm: () => void): Problem | undefined {
+  try {
+    arm();
+    return undefined;
+  } catch (thrown) {
+    const failure = faultIn(thrown);
+    if (failure === undefined) throw thrown;
+    return error("no-reverter", "nobody would revert the run", failure.message);
+  }
 }
 
 /** What a plan does: its changes, and what must be looked at again because an opaque change stands before it. */
@@ -225,6 +247,8 @@ function nothingToDo(work: Work, kind: RunKind, status: RunStatus): RunReport {
 export interface RevertOptions {
   /** Registers whose later changes by others are given up, after saving them. */
   readonly force: ReadonlySet<string>;
+  /** It is undone because nobody confirmed it in time. */
+  readonly unconfirmed?: true;
 }
 
 /** Undoes a run, or the done part of one that was interrupted. Again on a reverted run: nothing, unless a kept conflict is forced. */
@@ -269,7 +293,12 @@ async function undoWithin(work: Work): Promise<RunReport> {
 
 async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<RunReport> {
   const { tools, plan } = work;
-  work.append({ t: "revert", setpoint: tools.setpoint, boot: tools.system.clock.bootId() });
+  work.append({
+    t: "revert",
+    setpoint: tools.setpoint,
+    boot: tools.system.clock.bootId(),
+    ...(options.unconfirmed && { unconfirmed: true as const }),
+  });
   work.journal.sync();
   const debts = new Set(plan.changes.filter((change) => change.before.is === "watching").map((change) => change.n));
   const acted = [...work.plan.changes, ...work.plan.steady].filter((step) => {

@@ -9,6 +9,6 @@ export { fromRanges, type JournalRecord, type RecordBody, toRanges } from "./rec
 export { type ContentsOf, judgeRetention, type Retention, type RetentionRule, retain } from "./retention.ts";
 export { RunFolder } from "./run-folder.ts";
 export { copyAside, RunJournal, readJournal } from "./run-journal.ts";
-export { isOpen, type RunState, runState, type StepState, take } from "./run-state.ts";
+export { type Confirmation, isOpen, type RunState, runState, type StepState, take } from "./run-state.ts";
 export { removeStashes } from "./stashes.ts";
 export { LockedDirectory, StateDirectory } from "./state-directory.ts";

@@ -2,7 +2,7 @@ import { type Digest, isKeyed, isRunId, type RegisterId, type RunId, type State,
 import { fault, readWhole } from "../system/index.ts";
 import { writeBase } from "./base.ts";
 import { syncDirectory } from "./durable.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, RunLine } from "./ledger.ts";
 import { isOpen } from "./run-state.ts";
 import { removeStashes } from "./stashes.ts";
 import { type LockedDirectory, removeTree, type StateDirectory } from "./state-directory.ts";
@@ -81,8 +81,13 @@ function oldRuns(system: System, state: StateDirectory, ledger: Ledger, rule: Re
     const isNewest = !stacks.has(line.stack);
     stacks.add(line.stack);
     const size = system.files.lstat(`${state.path}/runs/${run}/journal`)?.size;
-    return !isNewest && !isOpen(line.status) && index >= rule.keep && line.ended < since && line.size === size;
+    return !isNewest && !isOpen(line.status) && !mayBeReverted(line) && index >= rule.keep && line.ended < since && line.size === size;
   });
+}
+
+/** Whether it may still have to be undone because nobody confirms it. */
+function mayBeReverted({ confirm, kind, status }: RunLine): boolean {
+  return confirm?.acted === true && confirm.confirmed === undefined && kind !== "revert" && status !== "abandoned";
 }
 
 /** What stands there of runs that an earlier, killed pass gave up. */

@@ -12,6 +12,7 @@ export {
   renderWhy,
   type StackStatus,
   type TimeText,
+  type Unconfirmed,
   type WhyReport,
 } from "./render-rows.ts";
 export { type RunView, terminalView, type ViewOptions, type ViewOutput } from "./run-view.ts";

@@ -22,6 +22,13 @@ export interface HistoryRow {
   readonly failed?: number;
   /** Who or what started it. */
   readonly by?: string;
+  readonly confirm?: Unconfirmed;
+}
+
+/** That a run is reverted unless it is confirmed. */
+export interface Unconfirmed {
+  /** Milliseconds since 1970; left out where that is over. */
+  readonly until?: number;
 }
 
 /** What one stack has pending. */
@@ -32,6 +39,8 @@ export interface StackStatus {
   readonly last?: HistoryRow;
   /** A run that is not ended, and the command that leads on. */
   readonly open?: { readonly run: RunId; readonly status: RunStatus; readonly left: number; readonly next: string };
+  /** A run that is reverted unless it is confirmed, and the command that does either. */
+  readonly confirm?: Unconfirmed & { readonly run: RunId; readonly next: string };
   readonly inDoubt: readonly { readonly address: string; readonly next: string }[];
   /** Restarts and commands that are due. */
   readonly debts: readonly { readonly register: RegisterId; readonly why?: string }[];
@@ -79,7 +88,7 @@ export function renderHistory(rows: readonly HistoryRow[], style: Style, time: T
         statusCell(row.status, style),
         safeLine(time(row.at)),
         number(row.changed),
-        leftText(row),
+        [awaitedText(row.confirm, time), leftText(row)].filter((text) => text !== "").join(", "),
       ]),
     ]),
   );
@@ -90,7 +99,7 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
   if (stacks.length === 0) return "No stack has been applied yet.\n";
   const paint = painterOf(style);
   const lines: string[] = [];
-  for (const { stack, owned, last, open, inDoubt, debts, orphans, breakers = [] } of stacks) {
+  for (const { stack, owned, last, open, confirm, inDoubt, debts, orphans, breakers = [] } of stacks) {
     if (lines.length > 0) lines.push("");
     lines.push(`${paint.bold(safeLine(stack))}  ${paint.dim(`owns ${count(owned, "register")}`)}`);
     const rows: Cell[][] = [];
@@ -101,6 +110,12 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
         safeLine(open.run),
         `${open.status}, ${number(open.left)} left; ${safeLine(open.next)}`,
       ]);
+    if (confirm)
+      rows.push([
+        { text: "unconfirmed", paint: paint.yellow },
+        safeLine(confirm.run),
+        `${awaitedText(confirm, time)}; ${safeLine(confirm.next)}`,
+      ]);
     for (const { address, next } of inDoubt) rows.push([{ text: "in doubt", paint: paint.red }, safeLine(address), safeLine(next)]);
     for (const { register, why = "" } of debts) rows.push([{ text: "owed", paint: paint.yellow }, safeLine(register), safeLine(why)]);
     for (const { address, register } of orphans)
@@ -108,7 +123,8 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
     for (const { name, until } of breakers)
       rows.push([{ text: "not asked", paint: paint.yellow }, safeLine(name), until === undefined ? "" : `until ${safeLine(time(until))}`]);
     lines.push(...table(rows, "  "));
-    if (!open && inDoubt.length === 0 && debts.length === 0 && orphans.length === 0) lines.push(paint.green("  nothing is pending"));
+    if (!open && !confirm && inDoubt.length === 0 && debts.length === 0 && orphans.length === 0)
+      lines.push(paint.green("  nothing is pending"));
   }
   return finish(lines);
 }
@@ -154,6 +170,7 @@ export function renderRun(run: RunDetail, style: Style, time: TimeText): string 
     ["at", `${safeLine(time(run.at))}${lasted}`],
     ...(run.by === undefined ? [] : [["by", safeLine(run.by)]]),
     ...(run.playbooks ?? []).map((file) => ["playbook", safeLine(file)]),
+    ...(run.confirm === undefined ? [] : [["confirm", awaitedText(run.confirm, time)]]),
     ...(run.next === undefined ? [] : [["next", safeLine(run.next)]]),
   ];
   const actions = run.actions.map((result): Cell[] => {
@@ -186,6 +203,11 @@ function statusCell(status: RunStatus, style: Style): Cell {
     case "revert-halted":
       return { text: status, paint: paint.red };
   }
+}
+
+function awaitedText(confirm: Unconfirmed | undefined, time: TimeText): string {
+  if (confirm === undefined) return "";
+  return confirm.until === undefined ? "not confirmed in time: to be reverted" : `awaits confirm until ${safeLine(time(confirm.until))}`;
 }
 
 function leftText({ conflicts = 0, failed = 0 }: HistoryRow): string {

@@ -36,6 +36,8 @@ export function contextFor(system: System, folder: string, texts: { out: string;
     github: false,
     redact: (text) => text,
     stopped: () => undefined,
+    self: ["setpoint"],
+    detach: () => undefined,
     ask: async () => "n",
   };
 }

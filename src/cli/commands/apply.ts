@@ -1,4 +1,4 @@
-import { type Plan, type Problem, type RunReport, registerId } from "../../core/index.ts";
+import { type Plan, type Problem, parseDuration, type RunReport, registerId } from "../../core/index.ts";
 import {
   applyPlan,
   type FrozenPlan,
@@ -25,6 +25,16 @@ import { type Context, EXIT, print, printAnnotations, printJson, refuse, showPro
 import { lookOf } from "../look.ts";
 import { type LockOptions, lockOptions, type PlaybookOptions, playbookOptions } from "../options.ts";
 import { writeReports } from "../output.ts";
+import {
+  awaited,
+  awaitedProblem,
+  awaitedText,
+  confirmStatusIn,
+  isArmed,
+  restartReverter,
+  revertOverdue,
+  startReverter,
+} from "../overdue.ts";
 import { secretsOf } from "../secrets.ts";
 import { planStack, type Reading, readPlaybook, readText, startReading, vaultFor } from "../stack.ts";
 import { staleProblem } from "../stale.ts";
@@ -33,6 +43,7 @@ import type { CommandModule } from "./command.ts";
 
 interface ApplyOptions extends PlaybookOptions, LockOptions {
   readonly yes?: boolean;
+  readonly confirmWithin?: string;
   readonly allowIrreversible?: boolean;
   readonly report?: readonly string[];
 }
@@ -44,6 +55,7 @@ export const apply: CommandModule = {
       .description("bring the system to the declared state: plan, ask, apply, verify")
       .argument("[playbook|plan...]", "playbooks, one after another, or one saved plan", [])
       .option("-y, --yes", "do not ask")
+      .option("--confirm-within <time>", "revert the run unless `setpoint confirm` comes within this time after its end, such as 120s")
       .option("--allow-irreversible", "make changes that a revert cannot take back")
       .option("--report <form=file>", "write a report besides: markdown=FILE (repeatable)", (value: string, all: string[] = []) => [
         ...all,
@@ -59,6 +71,7 @@ Examples:
   setpoint apply site.yaml
   setpoint apply site.yaml --yes --var domain=example.org
   setpoint apply site.plan                     exactly this plan, or nothing
+  setpoint apply site.yaml --confirm-within 2m taken back unless \`setpoint confirm\` comes in time
   setpoint apply site.yaml --prune             take back what is no longer declared
   setpoint apply site.yaml --only 'file:/etc/motd'`,
       );
@@ -69,6 +82,7 @@ Examples:
     const [first] = files;
     if (first === undefined) throw new UsageError("apply needs a playbook or a saved plan: setpoint apply site.yaml");
     const text = readText(context, first);
+    patienceOf(options);
     return locked(context, options, async (state) => {
       if (looksLikePlan(text)) {
         if (files.length > 1) throw new UsageError("a saved plan is applied alone");
@@ -83,11 +97,23 @@ Examples:
   },
 };
 
+/** The ms of --confirm-within. */
+function patienceOf({ confirmWithin }: ApplyOptions): number | undefined {
+  if (confirmWithin === undefined) return undefined;
+  const parsed = parseDuration(confirmWithin);
+  if (!parsed.ok) throw new UsageError(`--confirm-within: ${parsed.detail}`);
+  if (parsed.value === 0) throw new UsageError("--confirm-within takes a time above 0, such as 120s");
+  return parsed.value;
+}
+
 async function applyPlaybook(context: Context, state: LockedDirectory, file: string, options: ApplyOptions): Promise<number> {
   let reading = startReading(context, state, options);
   const loaded = await readPlaybook(context, file, readText(context, file), options);
   if (!loaded.ok) return invalid(context, loaded.problems);
+  if (await revertOverdue(context, state, reading.ledger)) reading = startReading(context, state, options);
   const open = openRuns(reading, loaded.value.stack);
+  const awaitedRun = awaitedProblem(context, reading.ledger, loaded.value.stack);
+  if (open.length > 0 && awaitedRun) return refuse(context, [awaitedRun], EXIT.left);
   if (open.length > 0) {
     const view = viewFor(context);
     const tools = toolsFor(context, state, reading, vaultFor(context, reading, loaded.value.secrets), view);
@@ -102,6 +128,7 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
   const { plan, vault } = planned.value;
   showProblems(context, planned.value.problems);
   const frozen: FrozenPlan = { plan, sealed: () => sealedPlan(plan, { vault }) };
+  if (mayChange(plan) && awaitedRun) return refuse(context, [awaitedRun], EXIT.left);
   const refused = guard(context, plan, reading, options);
   if (refused.length > 0) {
     if (!context.json)
@@ -109,6 +136,11 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
     return refuse(context, refused, refused.some(({ code }) => code === "no-room") ? EXIT.failed : EXIT.refused);
   }
   return confirmAndApply(context, state, reading, vault, frozen, options);
+}
+
+/** Whether there is anything that a run of the plan does or looks at again. */
+function mayChange({ changes, steady }: Plan): boolean {
+  return changes.length > 0 || steady.some(({ tentative }) => tentative !== undefined);
 }
 
 function invalid(context: Context, problems: readonly Problem[]): number {
@@ -156,7 +188,10 @@ async function confirmAndApply(
   }
   const view = viewFor(context, frozen.plan);
   const tools = toolsFor(context, state, reading, vault, view);
-  return finish(context, tools, () => applyPlan(tools, frozen), view, { look, plan: frozen.plan, options });
+  const within = patienceOf(options);
+  const armed: FrozenPlan =
+    within === undefined ? frozen : { ...frozen, confirm: { within, arm: (run) => startReverter(context, state, run, options) } };
+  return finish(context, tools, () => applyPlan(tools, armed), view, { look, plan: frozen.plan, options });
 }
 
 /** Runs, closes the view, and prints the report. */
@@ -175,8 +210,9 @@ async function finish(
     context.system.processes.endAll();
   }
   const sealed = tools.vault.seal(report);
-  if (context.json) printJson(context, runJson(sealed));
-  else if (report.status !== "in-sync") print(context, renderReport(sealed, context.outStyle));
+  const confirm = report.run && awaited(report.run, confirmStatusIn(context, tools.state, report.run));
+  if (context.json) printJson(context, { ...runJson(sealed), ...(confirm && { confirm }) });
+  else if (report.status !== "in-sync") print(context, renderReport(sealed, context.outStyle) + (confirm ? awaitedText(confirm) : ""));
   await writeReports(context, more.options.report, () => markdownReport(tools.vault.seal(more.plan), sealed, more.look));
   return report.exit;
 }
@@ -185,7 +221,8 @@ async function finish(
 async function applySaved(context: Context, state: LockedDirectory, file: string, text: string, options: ApplyOptions): Promise<number> {
   const read = readPlan(text, file);
   if (!read.ok) return refuse(context, read.problems, EXIT.invalid);
-  const reading = startReading(context, state, options);
+  let reading = startReading(context, state, options);
+  if (await revertOverdue(context, state, reading.ledger)) reading = startReading(context, state, options);
   const stored = read.value;
   const vault = vaultFor(context, reading, await secretsOf(context, stored, options));
   const plan = vault.unseal(stored);
@@ -211,7 +248,21 @@ async function applySaved(context: Context, state: LockedDirectory, file: string
   const look = lookOf(reading.contents, vault);
   const earlier = [...reading.ledger.runs.values()].filter((line) => line.plan === stored.digest).pop();
   if (earlier && isOpen(earlier.status)) {
+    if (options.confirmWithin !== undefined && !isArmed(context, state, earlier.run))
+      return refuse(
+        context,
+        [
+          {
+            code: "not-armed",
+            severity: "error",
+            summary: "the open run of this plan needs no confirmation",
+            detail: `run ${earlier.run} of this plan began without --confirm-within and nothing would revert it: revert it first, or resume it without`,
+          },
+        ],
+        EXIT.left,
+      );
     context.err.write(`run ${earlier.run} of this plan is open: it is resumed\n`);
+    restartReverter(context, state, earlier.run, options);
     return finish(context, tools, () => resumeRun(tools, state.runFolder(earlier.run)), view, { look, plan, options });
   }
   const others = openRuns(reading, plan.stack);
@@ -248,6 +299,8 @@ async function applySaved(context: Context, state: LockedDirectory, file: string
     }
     return refuse(context, await Promise.all(moved.map((one) => staleProblem(one, look, `setpoint plan --rebase ${file}`))), EXIT.stale);
   }
+  const awaitedRun = awaitedProblem(context, reading.ledger, plan.stack);
+  if (mayChange(plan) && awaitedRun) return refuse(context, [awaitedRun], EXIT.left);
   const refused = guard(context, plan, reading, options);
   if (refused.length > 0) return refuse(context, refused, refused.some(({ code }) => code === "no-room") ? EXIT.failed : EXIT.refused);
   return confirmAndApply(

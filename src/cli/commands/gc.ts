@@ -4,6 +4,7 @@ import { judgeRetention, type Retention, type RetentionRule, retain } from "../.
 import { kinds } from "../../registers/index.ts";
 import { type Context, print, printJson, readState, UsageError } from "../context.ts";
 import { type LockOptions, lockOptions } from "../options.ts";
+import { revertOverdue } from "../overdue.ts";
 import { locked } from "../tools.ts";
 import type { CommandModule } from "./command.ts";
 
@@ -41,7 +42,10 @@ Examples:
       return tell(context, judgeRetention(context.system, state, state.ledger(), rule), true);
     }
     if (!readState(context).exists()) return tell(context, { runs: [], blobs: [], bytes: 0 }, false);
-    return locked(context, options, async (state) => tell(context, retain(context.system, state, rule, contentsOf), false));
+    return locked(context, options, async (state) => {
+      await revertOverdue(context, state, state.ledger());
+      return tell(context, retain(context.system, state, rule, contentsOf), false);
+    });
   },
 };
 

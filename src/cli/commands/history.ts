@@ -1,7 +1,7 @@
 import type { RunLine } from "../../journal/index.ts";
-import { renderHistory } from "../../report/index.ts";
+import { renderHistory, type Unconfirmed } from "../../report/index.ts";
 import { type Context, localTime, print, printJson, readState, UsageError } from "../context.ts";
-import { historyRow } from "../history-row.ts";
+import { awaitedNow, historyRow } from "../history-row.ts";
 import type { CommandModule } from "./command.ts";
 
 interface HistoryOptions {
@@ -34,12 +34,24 @@ Examples:
       .filter((line) => options.stack === undefined || line.stack === options.stack)
       .sort((a, b) => (a.run < b.run ? 1 : -1))
       .slice(0, limit);
-    if (context.json) printJson(context, { format: 1, runs: lines.map(lineJson) });
-    else print(context, renderHistory(lines.map(historyRow), context.outStyle, localTime));
+    const { clock } = context.system;
+    if (context.json) printJson(context, { format: 1, runs: lines.map((line) => lineJson(line, awaitedNow(line, clock))) });
+    else
+      print(
+        context,
+        renderHistory(
+          lines.map((line) => historyRow(line, clock)),
+          context.outStyle,
+          localTime,
+        ),
+      );
     return 0;
   },
 };
 
-function lineJson({ run, stack, plan, kind, status, began, ended, exit, changed, left, conflicts, failed }: RunLine) {
-  return { run, stack, kind, status, exit, began, ended, changed, left, conflicts, failed, plan };
+function lineJson(
+  { run, stack, plan, kind, status, began, ended, exit, changed, left, conflicts, failed }: RunLine,
+  confirm: Unconfirmed | undefined,
+) {
+  return { run, stack, kind, status, exit, began, ended, changed, left, conflicts, failed, plan, ...(confirm && { confirm: { ...confirm } }) };
 }

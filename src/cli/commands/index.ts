@@ -8,6 +8,7 @@ const loaders: { readonly [name: string]: () => Promise<CommandModule> } = {
   apply: async () => (await import("./apply.ts")).apply,
   resume: async () => (await import("./resume.ts")).resume,
   revert: async () => (await import("./revert.ts")).revert,
+  confirm: async () => (await import("./confirm.ts")).confirm,
   answer: async () => (await import("./answer.ts")).answer,
   abandon: async () => (await import("./abandon.ts")).abandon,
   verify: async () => (await import("./verify.ts")).verify,

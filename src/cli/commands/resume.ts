@@ -3,6 +3,7 @@ import { isOpen } from "../../journal/index.ts";
 import { renderReport, runJson } from "../../report/index.ts";
 import { type Context, print, printJson } from "../context.ts";
 import { collect, type LockOptions, lockOptions } from "../options.ts";
+import { awaited, awaitedText, confirmStatusIn, restartReverter, revertOverdue } from "../overdue.ts";
 import { secretsOf } from "../secrets.ts";
 import { startReading, vaultFor } from "../stack.ts";
 import { chooseRun, locked, toolsFor, viewFor } from "../tools.ts";
@@ -36,7 +37,8 @@ Examples:
 
   async run(context: Context, args: readonly (string | undefined)[], options: ResumeOptions): Promise<number> {
     return locked(context, options, async (state) => {
-      const reading = startReading(context, state, { commands: true });
+      let reading = startReading(context, state, { commands: true });
+      if (await revertOverdue(context, state, reading.ledger)) reading = startReading(context, state, { commands: true });
       const run = chooseRun(context, reading, args[0], options.stack, (status) => isOpen(status as never) || status === "applied");
       const folder = state.runFolder(run);
       const plan = folder.plan();
@@ -44,10 +46,12 @@ Examples:
       const view = viewFor(context, plan);
       const tools = toolsFor(context, state, reading, vault, view);
       try {
+        restartReverter(context, state, run, options);
         const report = vault.seal(await resumeRun(tools, folder));
         view.close();
-        if (context.json) printJson(context, runJson(report));
-        else print(context, renderReport(report, context.outStyle));
+        const confirm = awaited(run, confirmStatusIn(context, state, run));
+        if (context.json) printJson(context, { ...runJson(report), ...(confirm && { confirm }) });
+        else print(context, renderReport(report, context.outStyle) + (confirm ? awaitedText(confirm) : ""));
         return report.exit;
       } finally {
         view.close();

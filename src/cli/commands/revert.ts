@@ -1,12 +1,12 @@
-import type { RunId, RunReport } from "../../core/index.ts";
-import { revertRun } from "../../engine/index.ts";
+import type { RunId } from "../../core/index.ts";
 import type { LockedDirectory } from "../../journal/index.ts";
 import { renderReport, runJson } from "../../report/index.ts";
 import { type Context, EXIT, print, printJson, refuse } from "../context.ts";
 import { collect, type LockOptions, lockOptions } from "../options.ts";
-import { secretsOf } from "../secrets.ts";
-import { startReading, vaultFor } from "../stack.ts";
-import { chooseRun, locked, toolsFor, viewFor } from "../tools.ts";
+import { revertOverdue } from "../overdue.ts";
+import { startReading } from "../stack.ts";
+import { chooseRun, locked } from "../tools.ts";
+import { undo } from "../undo.ts";
 import type { CommandModule } from "./command.ts";
 
 interface RevertOptions extends LockOptions {
@@ -48,6 +48,7 @@ Examples:
   async run(context: Context, args: readonly (string | undefined)[], options: RevertOptions): Promise<number> {
     return locked(context, options, async (state) => {
       const runs = runsToUndo(context, state, args[0], options);
+      await revertOverdue(context, state, startReading(context, state, { commands: true }).ledger, new Set(runs));
       if (!context.json && options.yes !== true && context.stdinIsTTY) {
         const answer = await context.ask(
           `Undo ${runs.length === 1 ? `run ${runs[0]}` : `these ${runs.length} runs: ${runs.join(", ")}`}? [y/N] `,
@@ -59,7 +60,7 @@ Examples:
       }
       let exit = 0;
       for (const run of runs) {
-        const report = await undo(context, state, run, options);
+        const report = await undo(context, state, run, { ...options, force: new Set(options.forceConflicts) });
         if (context.json) printJson(context, runJson(report));
         else print(context, renderReport(report, context.outStyle));
         if (report.exit !== 0) exit = report.exit;
@@ -94,19 +95,4 @@ function runsToUndo(context: Context, state: LockedDirectory, named: string | un
     .map((line) => line.run)
     .sort()
     .reverse();
-}
-
-async function undo(context: Context, state: LockedDirectory, run: RunId, options: RevertOptions): Promise<RunReport> {
-  const reading = startReading(context, state, { commands: true });
-  const folder = state.runFolder(run);
-  const plan = folder.plan();
-  const vault = vaultFor(context, reading, await secretsOf(context, plan, options));
-  const view = viewFor(context, plan);
-  const tools = toolsFor(context, state, reading, vault, view);
-  try {
-    return vault.seal(await revertRun(tools, folder, { force: new Set(options.forceConflicts) }));
-  } finally {
-    view.close();
-    context.system.processes.endAll();
-  }
 }

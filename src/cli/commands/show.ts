@@ -1,4 +1,4 @@
-import { type Digest, isKeyed, type Plan, type RunId, type RunKind, type RunStatus, SystemFault } from "../../core/index.ts";
+import { type Clock, type Digest, isKeyed, type Plan, type RunId, type RunKind, type RunStatus, SystemFault } from "../../core/index.ts";
 import { looksLikePlan, readPlan } from "../../engine/index.ts";
 import {
   type JournalRecord,
@@ -14,7 +14,7 @@ import {
 import { jsonText, type Look, planJson, problemsJson, type RunDetail, renderPlan, renderRun, safeLine } from "../../report/index.ts";
 import { ContentStore, readWhole } from "../../system/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse, showProblems, UsageError } from "../context.ts";
-import { historyRow } from "../history-row.ts";
+import { awaitedNow, historyRow } from "../history-row.ts";
 import { nextOf, outcomesOf } from "../outcomes.ts";
 import type { CommandModule } from "./command.ts";
 
@@ -96,7 +96,7 @@ async function showRun(
   if (!parsed || !run) return showLine(context, id, line);
   const problems = parsed.rest === "damaged" ? [damageOf(folder, parsed)] : [];
   const plan = planOf(folder, problems);
-  const detail = detailOf(run, plan);
+  const detail = detailOf(run, plan, context.system.clock);
   if (context.json) {
     const { actions, at: began, endedAt: ended, ...facts } = detail;
     printJson(context, {
@@ -136,10 +136,11 @@ function damageOf(folder: RunFolder, parsed: Parsed) {
   };
 }
 
-function detailOf(run: RunState, plan: Plan | undefined): RunDetail {
+function detailOf(run: RunState, plan: Plan | undefined, clock: Clock): RunDetail {
   const actions = plan ? outcomesOf(plan, run) : [];
   const count = (status: string) => actions.filter((action) => action.status === status).length;
   const next = nextOf(run);
+  const confirm = awaitedNow(run, clock);
   return {
     run: run.run,
     stack: run.stack,
@@ -152,6 +153,7 @@ function detailOf(run: RunState, plan: Plan | undefined): RunDetail {
     failed: count("failed"),
     actions,
     ...(plan && { playbooks: plan.playbooks.map(({ file }) => file) }),
+    ...(confirm && { confirm }),
     ...(next !== undefined && { next }),
   };
 }
@@ -166,7 +168,7 @@ function showLine(context: Context, id: RunId, line: RunLine | undefined): numbe
   const { run, stack, kind, status, began, ended, exit, changed, left } = line;
   if (context.json) printJson(context, { format: 1, run, stack, kind, status, began, ended, exit, changed, left, actions: [], gone: true });
   else {
-    print(context, renderRun({ ...historyRow(line), endedAt: ended, actions: [] }, context.outStyle, localTime));
+    print(context, renderRun({ ...historyRow(line, context.system.clock), endedAt: ended, actions: [] }, context.outStyle, localTime));
     print(context, "\nIts plan and journal are gone: `setpoint gc` gave them up. It can no longer be reverted.\n");
   }
   return 0;

@@ -2,9 +2,9 @@ import { type Plan, type Register, type RegisterId, type RunId, registerId, type
 import { inDoubt, matches, prepareGoals, readAll } from "../../engine/index.ts";
 import { isOpen, type RunFolder, type RunLine, type RunState, readJournal, runState, type StateDirectory } from "../../journal/index.ts";
 import { goals, kinds } from "../../registers/index.ts";
-import { renderStatus, type StackStatus } from "../../report/index.ts";
+import { renderStatus, type StackStatus, type Unconfirmed } from "../../report/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse } from "../context.ts";
-import { historyRow } from "../history-row.ts";
+import { awaitedNow, historyRow } from "../history-row.ts";
 import { type PlaybookOptions, playbookOptions } from "../options.ts";
 import { nextOf } from "../outcomes.ts";
 import { planStack, type Reading, readPlaybook, readText, startReading, vaultFor } from "../stack.ts";
@@ -55,16 +55,23 @@ async function statusOf(
   const lines = [...reading.ledger.runs.values()].filter((line) => line.stack === stack).sort((a, b) => (a.run < b.run ? 1 : -1));
   const [last] = lines;
   const line = lines.find((one) => isOpen(one.status));
+  const { clock } = context.system;
+  const unconfirmed = lines.find((one) => awaitedNow(one, clock) !== undefined);
   const opened = line && openedRun(context, reading.state, line.run);
   return {
     stack,
     owned: [...reading.ledger.registersOf(stack)].length,
-    ...(last && { last: historyRow(last) }),
+    ...(last && { last: historyRow(last, clock) }),
     ...(line && { open: openOf(line, reading.state, opened === undefined) }),
+    ...(unconfirmed && { confirm: confirmOf(unconfirmed.run, awaitedNow(unconfirmed, clock)) }),
     inDoubt: opened ? doubtsOf(opened) : [],
     debts: await debtsOf(context, reading, lines),
     orphans: (orphans ?? []).map(({ address, register }) => ({ address, register })),
   };
+}
+
+function confirmOf(run: RunId, { until }: Unconfirmed = {}): NonNullable<StackStatus["confirm"]> {
+  return { run, ...(until === undefined ? { next: "setpoint confirm --overdue" } : { until, next: `setpoint confirm ${run}` }) };
 }
 
 interface Opened {

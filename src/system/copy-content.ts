@@ -39,11 +39,35 @@ export function copyContent(files: Files, contents: ContentStore, digest: Digest
     if (sparse) files.truncate(fd, position);
     if (hash.digest("hex") !== digest) {
       files.truncate(fd, 0);
-      throw new SystemFault("content-moved", `${origin} changed since the plan was made`);
+      throw moved(origin, digest);
     }
   } finally {
     files.close(source);
   }
+}
+
+/** Reads a content through where it is to be copied from a file, and throws SystemFault `content-moved` where that no longer has the digest. */
+export function checkContent(files: Files, contents: ContentStore, digest: Digest): void {
+  const origin = contents.fileOf(digest);
+  if (origin === undefined || !files.lstat(origin)) return;
+  const source = files.openRead(origin);
+  try {
+    const hash = createHash("sha256");
+    for (let position = 0; ; ) {
+      const count = files.read(source, buffer, 0, buffer.length, position);
+      if (count === 0) break;
+      hash.update(buffer.subarray(0, count));
+      position += count;
+    }
+    if (hash.digest("hex") !== digest) throw moved(origin, digest);
+  } finally {
+    files.close(source);
+  }
+}
+
+/** A source that somebody edited, or a kept content that is rotten: the bytes are not those that were planned or kept. */
+function moved(origin: string, digest: Digest): SystemFault {
+  return new SystemFault("content-moved", `${origin} no longer has its digest ${digest}: it is not used`);
 }
 
 /** Writes the parts of the shared buffer that are not all zeros at their places. */

@@ -1,5 +1,5 @@
 import { type Operation, SystemFault } from "../core/index.ts";
-import { copyContent } from "./copy-content.ts";
+import { checkContent, copyContent } from "./copy-content.ts";
 import { fault } from "./read-file.ts";
 import { keepInode, restoreInode } from "./stash.ts";
 import type { ActionContext, Prepared, Workbench } from "./workbench.ts";
@@ -108,6 +108,7 @@ export function writeInPlace(bench: Workbench, operation: Operation & { do: "wri
   const free = system.files.freeSpace(target);
   if (free.bytes + (last?.size ?? 0) < size)
     throw new SystemFault("ENOSPC", `writing ${path}: ${size} bytes are needed and ${free.bytes} free`);
+  checkContent(system.files, bench.parts.contents, operation.content);
   return {
     commit: () => {
       bench.stillThere(path, target, last);

@@ -74,7 +74,7 @@ function openAnyhow(tools: Tools, folder: RunFolder, plan: Plan): { readonly wor
     setpoint: tools.setpoint,
     boot: clock.bootId(),
   } as const;
-  const journal = RunJournal.create(files, clock, folder.path, folder.run, begin);
+  const journal = RunJournal.create(files, clock, folder.path, folder.run, begin, tools.ledger.nextTurn());
   return { work: new Work(tools, folder, journal, plan, runState(journal.records) as RunState), damaged };
 }
 

@@ -10,7 +10,7 @@ import {
   type Step,
   SystemFault,
 } from "../core/index.ts";
-import { type RunFolder, RunJournal, type RunState, runState } from "../journal/index.ts";
+import { type RunFolder, RunJournal, type RunState, runState, toRanges } from "../journal/index.ts";
 import { fault } from "../system/index.ts";
 import { keepAfter } from "./keep.ts";
 import { planText } from "./plan-file.ts";
@@ -126,16 +126,26 @@ export function beginRun(tools: Tools, plan: Plan, text: string, within?: number
   } catch (thrown) {
     throw fault(thrown, "keeping what the run will set");
   }
-  const journal = RunJournal.create(system.files, system.clock, folder.path, run, {
+  const sensitive = toRanges(sensitiveSteps(plan, tools));
+  const begin = {
     t: "begin",
     run,
     plan: plan.digest,
     stack: plan.stack,
     setpoint: tools.setpoint,
     boot: system.clock.bootId(),
+    ...(sensitive.length > 0 && { sensitive }),
     ...(within !== undefined && { confirm: { within } }),
-  });
+  } as const;
+  const journal = RunJournal.create(system.files, system.clock, folder.path, run, begin, tools.ledger.nextTurn());
   return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
+}
+
+/** The steps whose registers hold a secret, as `hideSensitive` noticed or an earlier run told. */
+function sensitiveSteps(plan: Plan, { ledger }: Tools): readonly number[] {
+  if (ledger.sensitive.size === 0) return [];
+  const steps = [...plan.changes, ...plan.steady].filter((step) => ledger.sensitive.has(registerId(step.register)));
+  return steps.map(({ n }) => n).sort((a, b) => a - b);
 }
 
 function needsLater(plan: Plan): boolean {
@@ -148,7 +158,7 @@ function needsLater(plan: Plan): boolean {
  */
 export function openRun(tools: Tools, folder: RunFolder, plan: Plan): Work {
   const known = tools.ledger.runs.get(folder.run)?.size;
-  const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run, known);
+  const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run, known, tools.ledger.nextTurn());
   const state = runState(journal.records) as RunState;
   if (plan.digest !== "" && plan.digest !== state.plan) {
     journal.close();

@@ -179,7 +179,8 @@ function end(work: Work, ending: Ending): RunReport {
     work.append({ t: "end", state: ending.status, exit: ending.exit, counts });
     work.journal.sync();
     work.folder.dropReserve();
-    tools.state.record(tools.ledger, tools.vault.seal(work.plan), work.folder);
+    // To the letter as it was frozen, as the ledger is rebuilt from that; with nothing hidden since, that is what stands in memory.
+    tools.state.record(tools.ledger, tools.vault.isEmpty ? work.plan : work.folder.plan(), work.folder);
   } catch (thrown) {
     const fatal = faultIn(thrown);
     if (fatal === undefined) throw thrown;

@@ -39,6 +39,8 @@ export function frame(record: JournalRecord, previous: string): { readonly line:
 /** What the bytes of a journal hold. */
 export interface Parsed {
   readonly records: readonly JournalRecord[];
+  /** Where each of them ends, in bytes from the start. */
+  readonly ends: readonly number[];
   /** Bytes of the longest prefix whose length, crc, chain and seq hold. */
   readonly length: number;
   readonly chain: string;
@@ -82,6 +84,7 @@ function recordOf(json: string): JournalRecord | undefined {
 /** Judges a journal's bytes: reliability.md §3, "Opening an existing journal". */
 export function parseJournal(bytes: Buffer, run: string): Parsed {
   const records: JournalRecord[] = [];
+  const ends: number[] = [];
   let at = 0;
   let chain = firstChain(run);
   let durable = -1;
@@ -94,9 +97,10 @@ export function parseJournal(bytes: Buffer, run: string): Parsed {
     durable = Math.max(durable, record.d);
     chain = line.chain;
     at = line.end;
+    ends.push(at);
   }
   // It gets its name with its first record in it: without one it is no journal that was just begun.
-  if (at === bytes.length && records.length > 0) return { records, length: at, chain, rest: "none", salvage: [] };
+  if (at === bytes.length && records.length > 0) return { records, ends, length: at, chain, rest: "none", salvage: [] };
   const salvage: JournalRecord[] = [];
   for (let start = at; start < bytes.length; ) {
     const line = readLine(bytes, start);
@@ -111,5 +115,5 @@ export function parseJournal(bytes: Buffer, run: string): Parsed {
   }
   // The first bad record has the seq that would have come next.
   const torn = records.length > 0 && records.length > durable;
-  return { records, length: at, chain, rest: torn ? "torn" : "damaged", salvage };
+  return { records, ends, length: at, chain, rest: torn ? "torn" : "damaged", salvage };
 }

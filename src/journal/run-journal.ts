@@ -25,6 +25,8 @@ export class RunJournal {
   private horizon: number;
   private readonly list: JournalRecord[];
   private bytes: number;
+  /** What the next record says of whose turn it is; undefined where that is said, or is not counted. */
+  private turn: number | undefined;
 
   private constructor(files: Files, clock: Clock, fd: number, parsed: Pick<Parsed, "records" | "chain" | "length">, horizon: number) {
     this.files = files;
@@ -36,14 +38,15 @@ export class RunJournal {
     this.horizon = horizon;
   }
 
-  /** A new journal with its first record, durable with its name. */
-  static create(files: Files, clock: Clock, folder: string, run: RunId, begin: RecordBody): RunJournal {
+  /** A new journal with its first record, durable with its name. `turn`: see `Framed`. */
+  static create(files: Files, clock: Clock, folder: string, run: RunId, begin: RecordBody, turn?: number): RunJournal {
     const path = `${folder}/journal`;
     const fresh = `${path}.new`;
     try {
       if (files.lstat(fresh)) files.unlink(fresh);
       const fd = files.openAppend(fresh, true);
       const journal = new RunJournal(files, clock, fd, { records: [], chain: firstChain(run), length: 0 }, -1);
+      journal.turn = turn;
       journal.append(begin);
       journal.sync();
       files.rename(fresh, path);
@@ -59,7 +62,7 @@ export class RunJournal {
    * Opens a journal to go on with it, under the lock: a torn tail is put aside, damage is refused, and all that recovery
    * relies on is made durable first (W4). `known`: bytes of it that the ledger took in, which were durable.
    */
-  static open(files: Files, clock: Clock, folder: string, run: RunId, known = 0): RunJournal {
+  static open(files: Files, clock: Clock, folder: string, run: RunId, known = 0, turn?: number): RunJournal {
     const path = `${folder}/journal`;
     const parsed = readJournal(files, folder, run);
     if (!parsed) throw new SystemFault("no-journal", `${folder} has no journal: the run never began`);
@@ -77,7 +80,9 @@ export class RunJournal {
       files.close(fd);
       throw fault(thrown, `opening the journal ${path}`);
     }
-    return new RunJournal(files, clock, fd, parsed, parsed.records.length - 1);
+    const journal = new RunJournal(files, clock, fd, parsed, parsed.records.length - 1);
+    journal.turn = turn;
+    return journal;
   }
 
   get records(): readonly JournalRecord[] {
@@ -97,6 +102,7 @@ export class RunJournal {
       at: this.clock.now(),
       mono: Math.round(this.clock.mono()),
       d: this.horizon,
+      ...(this.turn !== undefined && { turn: this.turn }),
     } as JournalRecord;
     const { line, chain } = frame(record, this.chain);
     if (line.length > 1 << 20) throw new Bug(`a journal record of ${line.length} bytes`);
@@ -109,6 +115,7 @@ export class RunJournal {
     }
     this.chain = chain;
     this.bytes += line.length;
+    this.turn = undefined;
     this.list.push(record);
   }
 

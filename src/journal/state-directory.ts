@@ -4,11 +4,12 @@ import { readBase } from "./base.ts";
 import { Blobs } from "./blobs.ts";
 import { makeDirectories, syncDirectory, syncWay, writeDurably } from "./durable.ts";
 import { type Keys, keysFrom } from "./keys.ts";
-import { Ledger, readLedger, recordRun, recordUnreadable, writeLedger } from "./ledger.ts";
+import { Ledger, readLedger, recordUnreadable, writeLedger } from "./ledger.ts";
 import { lockHolder } from "./lock-holder.ts";
 import { RunFolder } from "./run-folder.ts";
 import { readJournal, strangeRecord } from "./run-journal.ts";
 import { runState } from "./run-state.ts";
+import { type ToldRun, takeNews } from "./turns.ts";
 
 /** statfs types of file systems whose locks or syncs do not hold: NFS, CIFS, SMB2, 9p, FUSE. */
 const WEAK: ReadonlySet<number> = new Set([0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x01021997, 0x65735546]);
@@ -107,6 +108,7 @@ export class StateDirectory {
   }
 
   private replay(ledger: Ledger): Ledger {
+    const news: ToldRun[] = [];
     for (const run of this.runs()) {
       const known = ledger.runs.get(run);
       const size = this.system.files.lstat(`${this.path}/runs/${run}/journal`)?.size ?? 0;
@@ -122,15 +124,31 @@ export class StateDirectory {
         continue;
       }
       this.settle(folder);
-      try {
-        recordRun(ledger, folder.plan(), state, parsed.length);
-      } catch (thrown) {
-        // One run without its plan must not keep all others from going on.
-        if (!(thrown instanceof SystemFault)) throw thrown;
-        recordUnreadable(ledger, run, state.stack, state, state.status);
-      }
+      news.push({ run, records: parsed.records, ends: parsed.ends, plan: () => folder.plan() });
     }
+    takeNews(ledger, news);
     return ledger;
+  }
+
+  /** All runs whose journal and plan can be read, oldest first; the others are named in `unreadable`. */
+  toldRuns(unreadable: RunId[]): readonly ToldRun[] {
+    return this.runs().flatMap((run) => {
+      const folder = this.runFolder(run);
+      const parsed = readJournal(this.system.files, folder.path, run);
+      try {
+        if (
+          parsed !== undefined &&
+          parsed.records[0]?.t === "begin" &&
+          parsed.rest !== "damaged" &&
+          folder.plan().digest === parsed.records[0].plan
+        )
+          return [{ run, records: parsed.records, ends: parsed.ends, plan: () => folder.plan() }];
+      } catch (thrown) {
+        if (!(thrown instanceof SystemFault)) throw thrown;
+      }
+      unreadable.push(run);
+      return [];
+    });
   }
 
   /** What a journal tells goes into the ledger now. Who only reads has nothing to do for that. */
@@ -261,12 +279,11 @@ export class LockedDirectory extends StateDirectory {
     return this.runFolder(run);
   }
 
-  /** Takes a run's news into the ledger and writes it. */
+  /** Takes a run's news into the ledger and writes it. `plan`: as it was frozen, to the letter. */
   record(ledger: Ledger, plan: Plan, run: RunFolder): void {
     const parsed = readJournal(this.system.files, run.path, run.run);
-    const state = parsed && runState(parsed.records);
-    if (!parsed || !state) return;
-    recordRun(ledger, plan, state, parsed.length);
+    if (!parsed) return;
+    takeNews(ledger, [{ run: run.run, records: parsed.records, ends: parsed.ends, plan: () => plan }]);
     this.writeLedger(ledger);
   }
 

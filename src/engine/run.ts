@@ -320,7 +320,9 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
   const kept = results.some((result) => result.status === "conflict") || acted.length > todo.length;
   const left =
     results.some((result) => result.status === "skipped") &&
-    plan.changes.some((change) => change.manner?.undo !== "none" && work.run.steps.get(change.n)?.outcome === "skipped");
+    plan.changes.some(
+      (change) => change.manner?.undo !== "none" && !debts.has(change.n) && work.run.steps.get(change.n)?.outcome === "skipped",
+    );
   const signal = tools.stopped();
   const status: RunStatus = outcome.halted || failed ? "revert-halted" : "reverted";
   const exit = signal && outcome.halted ? exitOfSignal(signal) : status === "revert-halted" || kept || left ? 6 : 0;

@@ -5,6 +5,7 @@ export { type Fingerprint, matches } from "./compare.ts";
 export { type ConfirmStatus, confirmRun, confirmStatus } from "./confirm.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
+export { type Known, knownAt, type Moment, upTo } from "./past.ts";
 export { makePlan, type Planned, prepareGoals } from "./plan.ts";
 export { looksLikePlan, readPlan } from "./plan-file.ts";
 export type { PlanParts } from "./plan-parts.ts";

@@ -1,5 +1,6 @@
 export { githubAnnotations } from "./annotations.ts";
 export { markdownReport } from "./markdown.ts";
+export { type PastRow, renderPast } from "./render-past.ts";
 export { renderPlan } from "./render-plan.ts";
 export { problemCounts, renderProblems } from "./render-problems.ts";
 export { renderReport } from "./render-report.ts";

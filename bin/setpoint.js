@@ -32,7 +32,24 @@ function isTooOld(version) {
   return numbers[0] < 20 || (numbers[0] === 20 && numbers[1] < 19);
 }
 
+// At its end Node gives a terminal the modes back that it had, and aborts (134) if the terminal is gone: "Assertion failed" in ResetStdio. It
+// leaves alone what is another file by then.
+function letGoOfLostTerminal() {
+  const fs = require("fs");
+  for (const fd of [0, 1, 2]) {
+    try {
+      if (!fs.fstatSync(fd).isCharacterDevice() || require("tty").isatty(fd)) continue;
+      fs.closeSync(fd);
+      fs.openSync("/dev/null", "r+"); // takes the lowest free number: this one
+    } catch (_closedAlready) {
+      // Nothing to let go of.
+    }
+  }
+}
+
 function start() {
+  process.on("exit", letGoOfLostTerminal);
+
   // libuv reads this at its first asynchronous call: many files are read at once, and four threads are too few.
   if (process.env.UV_THREADPOOL_SIZE === undefined) process.env.UV_THREADPOOL_SIZE = "64";
 

@@ -5,6 +5,7 @@ import { loadPainter, plainStyle, type Style } from "../report/index.ts";
 import { faultIn, realSystem, startDetached } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
+import { askAtTerminal, Unanswered } from "./question.ts";
 
 const VERSION = pkg.version;
 
@@ -75,6 +76,10 @@ async function guarded(context: Context, body: () => Promise<number>): Promise<n
         [{ code: "usage", severity: "error", summary: "the command line is wrong", detail: thrown.message }],
         EXIT.usage,
       );
+    if (thrown instanceof Unanswered) {
+      context.err.write("Nothing was changed.\n");
+      return exitOfSignal(thrown.signal);
+    }
     const failure = faultIn(thrown);
     if (failure !== undefined) return refuse(context, [faultProblem(failure)], LEADS_ON.has(failure.code) ? EXIT.left : EXIT.failed);
     if (process.env.SETPOINT_DEBUG === "1") throw thrown;
@@ -122,15 +127,7 @@ function contextOf(
     stopped: signals,
     self: [...self],
     detach: (argv, more) => startDetached([...self, ...argv], { ...more, umask: system.host.umask }),
-    ask: async (question) => {
-      const { createInterface } = await import("node:readline/promises");
-      const terminal = createInterface({ input: process.stdin, output: process.stderr });
-      try {
-        return await terminal.question(question);
-      } finally {
-        terminal.close();
-      }
-    },
+    ask: (question) => askAtTerminal(question, signals),
   };
 }
 

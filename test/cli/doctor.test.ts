@@ -45,7 +45,7 @@ describe("doctor", () => {
     expect(machine.list("state/runs")).toHaveLength(1);
   });
 
-  test.each(["missing", "damaged"])("a ledger that is %s is rebuilt by --fix, as it was", (how) => {
+  test.each(["missing", "damaged"])("I13: a ledger that is %s is rebuilt by --fix, as it was", (how) => {
     const machine = new Machine();
     machine.applyFiles("web", { motd: "one\n", conf: "x\n" });
     machine.applyFiles("web", { motd: "two\n", conf: "x\n" });
@@ -58,7 +58,7 @@ describe("doctor", () => {
     expect(readFileSync(ledger, "utf8")).toBe(before);
   });
 
-  test("finds damaged and torn journals, changed plans and rotten contents", () => {
+  test("I13: finds damaged and torn journals, changed plans and rotten contents", () => {
     const machine = new Machine();
     const damaged = machine.applyFiles("a", { a: "one\n" });
     const torn = machine.applyFiles("b", { b: "one\n" });
@@ -81,7 +81,7 @@ describe("doctor", () => {
     ]);
   });
 
-  test("refuses to judge a layout of a newer version", () => {
+  test("I13: refuses to judge a layout of a newer version", () => {
     const machine = new Machine();
     machine.applyFiles("web", { motd: "one\n" });
     writeFileSync(join(machine.state, "format"), '{"format":2}\n');

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import type { Digest, Files, RegisterId, State, System } from "../../src/core/index.ts";
 import { LockedDirectory, retain } from "../../src/journal/index.ts";
 import { realSystem } from "../../src/system/index.ts";
+import { tally } from "../support/figures.ts";
 import { Machine } from "./machine.ts";
 
 class Killed extends Error {}
@@ -50,7 +51,9 @@ async function gc(system: System, path: string): Promise<void> {
   }
 }
 
-test("a gc that is killed anywhere loses nothing that it would have kept, and can be run again", { timeout: 120_000 }, async () => {
+test("I5, I29: a gc that is killed anywhere loses nothing that it would have kept, and can be run again", {
+  timeout: 120_000,
+}, async () => {
   const machine = new Machine().write("motd", "as it was\n");
   for (const text of ["1", "2", "3"]) machine.applyFiles("web", { motd: text });
   const folder = mkdtempSync(join(tmpdir(), "setpoint-gc-"));
@@ -86,6 +89,7 @@ test("a gc that is killed anywhere loses nothing that it would have kept, and ca
       expect(again?.rebuiltLedger().toText()).toBe(ledger);
       again?.unlock();
     }
+    tally({ invariants: ["I5", "I29"], what: "kills of gc", count: counting.calls() });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

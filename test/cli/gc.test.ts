@@ -69,7 +69,7 @@ describe("gc", () => {
     expect(machine.json(["doctor"]).checks.map(({ name }) => name)).toContain("base");
   });
 
-  test("keeps the content that a prune puts back, though the run that had it is gone", () => {
+  test("I29: keeps the content that a prune puts back, though the run that had it is gone", () => {
     const machine = new Machine().write("motd", "as it was\n");
     machine.applyFiles("web", { motd: "1", other: "1" });
     for (const text of ["2", "3"]) machine.applyFiles("web", { motd: text, other: text });
@@ -82,7 +82,7 @@ describe("gc", () => {
     expect(machine.read("motd")).toBe("as it was\n");
   });
 
-  test("removes contents that nobody names, once they are an hour old", () => {
+  test("I29: removes contents that nobody names, once they are an hour old", () => {
     const machine = new Machine();
     for (const letter of ["a", "b", "c"]) machine.applyFiles("web", { big: large(letter) });
     expect(blobs(machine)).toHaveLength(3);

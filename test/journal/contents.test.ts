@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/core/index.ts";
 import { Blobs, keysFrom, Pack } from "../../src/journal/index.ts";
 import { realSystem } from "../../src/system/index.ts";
+import { tally } from "../support/figures.ts";
 
 const { files } = realSystem();
 const keys = keysFrom(Buffer.alloc(32, 7));
@@ -52,9 +53,10 @@ describe("a pack", () => {
       changed[at] = (changed[at] as number) ^ 0x11;
       check(changed);
     }
+    tally({ invariants: ["I18"], what: "damaged packs", count: 2 * whole.length });
   });
 
-  test("what a crash tore off is cut away before more is added", () => {
+  test("I13: what a crash tore off is cut away before more is added", () => {
     const path = packed();
     writeFileSync(path, readFileSync(path).subarray(0, -3));
     const pack = new Pack(files, path);
@@ -68,6 +70,8 @@ describe("a pack", () => {
 
 describe("blobs", () => {
   const secret = Buffer.from("a sensitive content");
+
+  beforeEach(() => mkdirSync(join(folder, "blobs")));
 
   test("I29: every name is its content's digest, and a rotten one is never given out", () => {
     const blobs = new Blobs(files, join(folder, "blobs"), () => keys);
@@ -100,7 +104,6 @@ describe("blobs", () => {
     files.close(fd);
     const digest = sha256(readFileSync(path));
     const blobs = new Blobs(files, join(folder, "blobs"), () => keys);
-    files.makeDirectory(join(folder, "blobs"), 0o700);
     blobs.keepFile(digest, path, (3 << 20) + 3);
     const kept = files.lstat(blobs.pathOf(digest));
     expect(kept?.size).toBe((3 << 20) + 3);

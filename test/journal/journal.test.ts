@@ -1,10 +1,13 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunId } from "../../src/core/index.ts";
+import { frame } from "../../src/journal/frame.ts";
 import { fromRanges, parseJournal, RunJournal, readJournal, runState, toRanges } from "../../src/journal/index.ts";
 import { realSystem } from "../../src/system/index.ts";
+import { tally } from "../support/figures.ts";
 
 const RUN = "20260801T101112000-1a2b3c" as RunId;
 const { files, clock } = realSystem();
@@ -51,6 +54,7 @@ describe("a journal", () => {
       if (parsed.records.length === 0) expect(parsed.rest).toBe("damaged");
       else expect(["none", "torn"]).toContain(parsed.rest);
     }
+    tally({ invariants: ["I13"], what: "journals cut", count: bytes.length });
   });
 
   test("I13: any flipped bit is torn or damaged; what was durable is never dropped silently", () => {
@@ -67,16 +71,17 @@ describe("a journal", () => {
         if (parsed.records.length <= 1) expect(parsed.rest, `byte ${at} bit ${bit}`).toBe("damaged");
       }
     }
+    tally({ invariants: ["I13"], what: "bits flipped in journals", count: bytes.length * 8 });
   });
 
-  test("records in another order or of another run do not pass", () => {
+  test("I13: records in another order or of another run do not pass", () => {
     const lines = written().toString("latin1").trimEnd().split("\n");
     const swapped = [lines[0], lines[2], lines[1], ...lines.slice(3)].join("\n");
     expect(parseJournal(Buffer.from(`${swapped}\n`), RUN).records).toHaveLength(1);
     expect(parseJournal(written(), "20260801T101112001-1a2b3c").records).toHaveLength(0);
   });
 
-  test("a torn tail is put aside before anything is appended", () => {
+  test("I13: a torn tail is put aside before anything is appended", () => {
     const bytes = written();
     writeFileSync(join(folder, "journal"), bytes.subarray(0, bytes.length - 5));
     const journal = RunJournal.open(files, clock, folder, RUN);
@@ -88,7 +93,7 @@ describe("a journal", () => {
     expect(readJournal(files, folder, RUN)).toMatchObject({ rest: "none" });
   });
 
-  test("damage is refused by name, and salvage lists what can be read", () => {
+  test("I13: damage is refused by name, and salvage lists what can be read", () => {
     const bytes = written();
     bytes[70] = (bytes[70] as number) ^ 1;
     writeFileSync(join(folder, "journal"), bytes);
@@ -97,7 +102,36 @@ describe("a journal", () => {
     expect(readJournal(files, folder, RUN)?.salvage.length).toBeGreaterThan(2);
   });
 
-  test("a record of a newer version is refused by name", () => {
+  test.each([
+    [{ t: "end", v: 2 }, /`end` in version 2 of a newer setpoint/],
+    [{ t: "teleport", opt: true }, undefined],
+  ])("I13, I26: a record %j of a newer version is refused by name, unless it says that one may do without", (record, refusal) => {
+    const journal = RunJournal.create(files, clock, folder, RUN, { t: "begin", run: RUN, plan: "p", stack: "s", setpoint: "0", boot: "b" });
+    journal.close();
+    const path = join(folder, "journal");
+    const [, , chain = ""] = readFileSync(path, "latin1").split(" ");
+    const { line } = frame({ at: 0, mono: 0, d: 0, seq: 1, v: 1, ...record } as never, chain);
+    writeFileSync(path, line, { flag: "a" });
+    const open = () => RunJournal.open(files, clock, folder, RUN).close();
+    if (refusal === undefined) open();
+    else expect(open).toThrow(refusal);
+  });
+
+  test("I13: a line with a right checksum that is no record is damage, wherever it stands", () => {
+    const bytes = written();
+    for (const json of ["null", "7", "{}", '{"t":"end"}', "no json"]) {
+      const forged = Buffer.from(
+        `${json.length.toString(16).padStart(8, "0")} ${crc32(json).toString(16).padStart(8, "0")} ${"0".repeat(32)} ${json}\n`,
+      );
+      for (const whole of [Buffer.concat([forged, bytes]), Buffer.concat([bytes, forged]), forged]) {
+        const parsed = parseJournal(whole, RUN);
+        expect(parsed.rest).not.toBe("none");
+        expect(parsed.salvage.every((record) => typeof record.t === "string")).toBe(true);
+      }
+    }
+  });
+
+  test("I13: a record of an unknown type is refused by name", () => {
     const journal = RunJournal.create(files, clock, folder, RUN, { t: "begin", run: RUN, plan: "p", stack: "s", setpoint: "0", boot: "b" });
     journal.append({ t: "teleport" } as never);
     journal.sync();

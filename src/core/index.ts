@@ -7,12 +7,14 @@ export { canonicalJson, given, isObject, type Json, type JsonObject, sameJson } 
 export { applyMode, formatMode, type Mode, type ModeStep, modeProblem, parseMode } from "./mode.ts";
 export * from "./names.ts";
 export * from "./network.ts";
-export type { Attributes, Command, HttpOperation, Operation, PollData, Standing } from "./operation.ts";
+export type { Attributes, Command, HttpOperation, Operation, PollData, SqlOperation, SqlStatement, Standing } from "./operation.ts";
 export * from "./plan.ts";
 export * from "./problem.ts";
 export * from "./register.ts";
 export * from "./resource.ts";
+export * from "./result.ts";
 export * from "./sight.ts";
 export { formatBytes, formatDuration, type Parsed, parseDuration } from "./size.ts";
+export * from "./sql.ts";
 export * from "./stop-signal.ts";
 export * from "./system.ts";

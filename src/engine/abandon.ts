@@ -38,6 +38,8 @@ export function abandonRun(tools: Tools, folder: RunFolder): Abandoned {
     if (plan) tools.state.record(tools.ledger, plan, folder);
     else if (known) {
       tools.ledger.runs.set(folder.run, { ...known, status: "abandoned", size: work.journal.size });
+      for (const [key, receipt] of tools.ledger.receipts)
+        if (receipt.doubt && receipt.run === folder.run) tools.ledger.receipts.delete(key);
       tools.state.writeLedger(tools.ledger);
     }
     return { run: folder.run, stack: work.run.stack, done, left, ...(damaged !== undefined && { damaged }) };

@@ -25,6 +25,8 @@ export class Drafting {
   private readonly open = new Map<RegisterId, Draft>();
   private readonly parts: PlanParts;
   private readonly settings: readonly PlannedSetting[];
+  /** The settings with the results that are known by now, and those that wait for one. */
+  private readonly ready: { readonly live: readonly PlannedSetting[]; readonly waits: ReadonlyMap<number, string> };
   private readonly resources: readonly PlannedResource[];
   private readonly states: ReadonlyMap<RegisterId, State>;
   private readonly byResource: readonly (readonly number[])[];
@@ -36,8 +38,10 @@ export class Drafting {
     settings: readonly PlannedSetting[],
     resources: readonly PlannedResource[],
     states: ReadonlyMap<RegisterId, State>,
+    ready: { readonly live: readonly PlannedSetting[]; readonly waits: ReadonlyMap<number, string> },
   ) {
     this.parts = parts;
+    this.ready = ready;
     this.settings = settings;
     this.resources = resources;
     this.states = states;
@@ -72,9 +76,14 @@ export class Drafting {
     const setting = this.settings[index] as PlannedSetting;
     const id = registerId(setting.register);
     const draft = this.draftFor(index, setting, id);
+    if (this.ready.waits.has(index)) {
+      draft.unknown = true;
+      this.changes += 1;
+      return;
+    }
     let after: State;
     try {
-      after = converged(this.stateOf(id), setting, this.fold);
+      after = converged(this.stateOf(id), this.ready.live[index] as PlannedSetting, this.fold);
     } catch (thrown) {
       if (!(thrown instanceof CannotConverge)) throw thrown;
       if (draft.segment > 0) draft.unknown = true;
@@ -114,6 +123,7 @@ export class Drafting {
     const state = this.stateOf(id);
     const kind = kindOf(this.parts.kinds, setting.register.kind);
     const behind = this.openers[segment - 1];
+    const awaited = this.ready.waits.get(index);
     const guarded = kind.tentative?.(setting.register) === true && this.changes > 0;
     const draft: Draft = {
       register: setting.register,
@@ -122,7 +132,14 @@ export class Drafting {
       before: state,
       after: state,
       segment,
-      tentative: behind !== undefined ? `known after ${behind}` : guarded ? "its guard is asked again first" : undefined,
+      tentative:
+        awaited !== undefined
+          ? `known after ${awaited}`
+          : behind !== undefined
+            ? `known after ${behind}`
+            : guarded
+              ? "its guard is asked again first"
+              : undefined,
       unknown: false,
       pruned: [],
     };
@@ -173,7 +190,7 @@ export class Drafting {
     for (const [id, drafts] of all) {
       const [first] = drafts as [Draft];
       if (drafts.some((draft) => draft.unknown)) continue;
-      const settings = drafts.flatMap((draft) => draft.settings.map((index) => this.settings[index] as PlannedSetting));
+      const settings = drafts.flatMap((draft) => draft.settings.map((index) => this.ready.live[index] as PlannedSetting));
       // One setting that found nothing to do has proved itself.
       if (settings.length === 1 && first.after === first.before) continue;
       const problem = proof(first.before, this.stateOf(id), settings, this.resources, this.fold);

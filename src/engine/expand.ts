@@ -1,6 +1,7 @@
 import {
   type Declared,
   error,
+  holdsResult,
   type JsonObject,
   type PlannedResource,
   type PlannedSetting,
@@ -10,9 +11,11 @@ import {
   type ResourceType,
   type Result,
   registerId,
+  resultMark,
   type Setting,
   SystemFault,
   type World,
+  withResults,
 } from "../core/index.ts";
 
 /** What turning resources into settings needs besides them. */
@@ -82,6 +85,9 @@ export async function expand(
   return { expanded: { resources: expansion.plannedResources(), settings, through: expansion.through }, problems };
 }
 
+/** How the ids of effects begin. */
+const EFFECT = "effect:";
+
 class Expansion {
   private readonly declared: readonly Declared[];
   private readonly parts: ExpandParts;
@@ -102,9 +108,26 @@ class Expansion {
     if (known !== undefined) return known;
     this.done[index] = "now";
     const one = this.declared[index] as Declared;
-    const settings = this.caught(one, () => this.parts.types.get(one.type)?.settings(one.spec, this.worldOf(one)) ?? []);
+    const settings = this.caught(one, () => this.parts.types.get(one.type)?.settings(this.specOf(one), this.worldOf(one)) ?? []);
     this.done[index] = settings;
     return settings;
+  }
+
+  /** The spec, where results are named by the keys of their receipts: a run knows no addresses. */
+  private specOf(one: Declared): JsonObject {
+    if (one.common.needs === undefined || !holdsResult(one.spec)) return one.spec;
+    return withResults(one.spec, ({ of, path }) => {
+      const [key, ...more] = this.registersOf(of, one).filter((id) => id.startsWith(EFFECT));
+      if (key === undefined || more.length > 0) {
+        const detail =
+          key === undefined
+            ? `${of} gives no result: only effects do, such as a call or a message`
+            : `${of} means several resources: name one`;
+        this.problems.push(error("no-result", "a result that there is not", detail, one.at, one.address));
+        return null;
+      }
+      return resultMark({ of: key.slice(EFFECT.length), path });
+    });
   }
 
   sweepOf(index: number, named: ReadonlySet<string>): readonly Setting[] {

@@ -5,6 +5,7 @@ import {
   type PlannedSetting,
   type RegisterId,
   type RegisterKind,
+  type Resolution,
   registerId,
   type State,
   SystemFault,
@@ -15,6 +16,7 @@ import { withoutExtras } from "./guard.ts";
 import { keepAfter } from "./keep.ts";
 import { type Act, type Book, isEffect, standsAlone, type Todo } from "./pass-book.ts";
 import { kindOf, readAll } from "./read.ts";
+import { readyRegister, readySetting } from "./results.ts";
 import { registersRead } from "./work.ts";
 
 /** Decides, from what is found now, what is to be done about a step: the three-way check of reliability.md §5. */
@@ -41,6 +43,25 @@ export class Judge {
     const isHidden = (digest: Digest) => vault.isHidden(digest) || vault.holdsSecret(digest);
     const veiled = ledger.sensitive.has(registerId(step.register)) || [before, after].some((end) => contents(end).some(isHidden));
     for (const digest of contents(state)) if (veiled || isHidden(digest)) vault.hide(digest);
+  }
+
+  /**
+   * The steps with the secrets and results that their registers wait for; one that lacks something fails. On the way back
+   * secrets that nobody needs may be unknown, so each is asked for only where it is used.
+   */
+  ready(steps: readonly Todo[]): readonly Todo[] {
+    const { reader, vault } = this.book.work.tools;
+    return steps.flatMap((step): readonly Todo[] => {
+      if (step.register.about === undefined) return [step];
+      try {
+        const register = readyRegister(vault.unseal(step.register), reader);
+        return [register === step.register ? step : { ...step, register }];
+      } catch (thrown) {
+        if (!(thrown instanceof SystemFault)) throw thrown;
+        this.book.fail(step, thrown);
+        return [];
+      }
+    });
   }
 
   private async readStates(steps: readonly Todo[]): Promise<Map<number, State>> {
@@ -85,6 +106,8 @@ export class Judge {
     // On the way back what has a key is resolved first: what is in doubt is never compensated. A command's undo is right either way.
     if (journalOnly && this.book.isEffectInDoubt(step) && (direction === "forward" || kind.effectKey !== undefined))
       return this.resolveDoubt(step, found, ends);
+    if (journalOnly && direction === "forward" && found.is === "doubt")
+      return this.resolveDoubt(step, found, { before: found, after: ends.after });
     const restores = direction === "back" && journalOnly;
     if (!restores && fits(to)) return "settled";
     const untouched = restores || fits(from);
@@ -138,12 +161,9 @@ export class Judge {
       prepared: [],
       ...this.keyOf(kind, step),
     });
-    const resolution = (await kind.resolve?.(step.register, {
-      reader: tools.reader,
-      key: this.keyOf(kind, step).key ?? "",
-      sentAt: work.run.steps.get(step.n)?.sentAt,
-      now: tools.system.clock.now(),
-    })) ?? { unknown: "no reading tells whether it happened" };
+    const sentAt = this.sentAt(step, found);
+    const resolution = await this.resolution(kind, step, sentAt);
+    this.book.mayHaveHappened(step, resolution === "again" && sentAt !== undefined);
     if (typeof resolution === "object") {
       this.book.doubt(step, resolution.unknown);
       return undefined;
@@ -165,6 +185,25 @@ export class Judge {
     }
     // Sent once more under its key, it has surely happened, and only then is it taken back.
     return act(before, resolution === "again" ? [...forward().filter((one) => one.do !== "record"), ...undo] : undo);
+  }
+
+  /** An answer that cannot be had leaves the doubt as it is. */
+  private async resolution(kind: RegisterKind, step: Todo, sentAt: number | undefined): Promise<Resolution> {
+    const { reader, system } = this.book.work.tools;
+    const doubt = { reader, key: this.keyOf(kind, step).key ?? "", sentAt, now: system.clock.now() };
+    try {
+      return (await kind.resolve?.(step.register, doubt)) ?? { unknown: "no reading tells whether it happened" };
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      return { unknown: `it cannot be asked whether it happened: ${thrown.message}` };
+    }
+  }
+
+  /** When it was first sent, by this run or the one that left it in doubt; in a doubt of which that is not known, long ago. */
+  private sentAt(step: Todo, found: State): number | undefined {
+    const own = this.book.work.run.steps.get(step.n)?.sentAt;
+    if (own !== undefined || found.is !== "doubt") return own;
+    return this.book.work.tools.ledger.receipts.get(step.register.key)?.doubt?.sentAt ?? 0;
   }
 
   /** The keys of an effect, which differ by how often it was compensated by now. */
@@ -201,10 +240,13 @@ export class Judge {
     const parts = work.foldParts(states);
     let after = found;
     try {
-      for (const index of step.settings) after = converged(after, plan.settings[index] as PlannedSetting, parts);
+      for (const index of step.settings)
+        after = converged(after, readySetting(plan.settings[index] as PlannedSetting, work.tools.reader), parts);
     } catch (thrown) {
-      if (!(thrown instanceof CannotConverge)) throw thrown;
-      this.book.fail(step, new SystemFault("cannot-converge", `${thrown.summary}: ${thrown.message}`));
+      if (thrown instanceof CannotConverge)
+        this.book.fail(step, new SystemFault("cannot-converge", `${thrown.summary}: ${thrown.message}`));
+      else if (thrown instanceof SystemFault) this.book.fail(step, thrown);
+      else throw thrown;
       return false;
     }
     const fits = (a: State, b: State) => matches(a, withoutExtras(b, a), parts.fingerprint);

@@ -21,6 +21,7 @@ import { circleProblem, pulledForward } from "./order.ts";
 import { type FoundOrphan, findOrphans, NOTHING_PRUNED, orphanChanges } from "./orphans.ts";
 import type { PlanParts } from "./plan-parts.ts";
 import { readForPlan } from "./read.ts";
+import { readySettings } from "./results.ts";
 import { aboutConflicts, exposedSecrets, movedLinks } from "./settings-check.ts";
 
 /** A plan, still without its digest, and what stands against it. */
@@ -42,8 +43,10 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   await prepareGoals(settings, parts.goals);
   problems.push(...aboutConflicts(settings, resources), ...exposedSecrets(settings, resources, parts.secrets));
   const orphans = findOrphans(parts.ledger, parts.stack, expanded.settings, parts.secrets);
+  const { live, waits } = readySettings(settings, resources, parts.reader);
+  problems.push(...waits.problems);
   const read = await readForPlan(
-    settings,
+    live.filter((_, index) => !waits.unreadable.has(index)),
     resources,
     [...readRegisters(settings), ...(parts.prune ? orphans.map(({ register }) => register) : [])],
     parts.kinds,
@@ -61,7 +64,7 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
       read.states,
     );
   }
-  const drafting = new Drafting(parts, settings, resources, read.states);
+  const drafting = new Drafting(parts, settings, resources, read.states, { live, waits: waits.of });
   for (const index of order.order) drafting.takeResource(index);
   const { changes: pruned, kept } = parts.prune ? await orphanChanges(orphans, drafting, parts) : NOTHING_PRUNED;
   for (const change of pruned) drafting.takePruned(change);

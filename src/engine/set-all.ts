@@ -76,7 +76,7 @@ class Pass {
 
   /** One group: read, decide, prepare, make durable, journal, commit, make durable, journal. */
   private async group(steps: readonly Todo[], attempt = 0): Promise<void> {
-    const ready = steps.filter((step) => !this.book.isBlocked(step));
+    const ready = this.judge.ready(steps.filter((step) => !this.book.isBlocked(step)));
     const found = await this.judge.readNow(ready);
     const acts: Act[] = [];
     const settled: { step: Todo; sync: readonly Operation[] }[] = [];

@@ -19,7 +19,7 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
         "revert-open",
         `run ${folder.run} is being reverted and something is left of that: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`,
       );
-    refuseDoubt(work);
+    keepDoubt(work);
     recover(work);
     work.append({ t: "end", state: "superseded", exit: 6, counts: {} });
     work.journal.sync();
@@ -29,18 +29,12 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
   }
 }
 
-/** An effect that may have happened must not be sent again by a new run that knows nothing of it (I23). */
-function refuseDoubt(work: Work): void {
-  const doubt = inDoubt(work.plan, work.run, work.tools.kinds).find(({ register }) => {
-    const { idempotent, in_doubt } = register.about ?? {};
-    return idempotent !== true && in_doubt !== "retry" && in_doubt !== "skip";
-  });
-  if (doubt === undefined) return;
-  const address = doubt.resources[0]?.address ?? doubt.register.key;
-  throw new SystemFault(
-    "in-doubt",
-    `run ${work.run.run} was cut off in ${address}, and nobody can read whether that happened: say so with \`setpoint answer '${address}' happened\` or \`not\`, then apply again`,
-  );
+/** An effect that may have happened stays in doubt, as a state of its receipt: no later run sends it before that is answered (I23). */
+function keepDoubt(work: Work): void {
+  for (const { n } of inDoubt(work.plan, work.run, work.tools.kinds)) {
+    if (work.run.steps.get(n)?.status === "unknown") continue;
+    work.append({ t: "unknown", action: n, why: "the run was superseded before it was known whether it happened" });
+  }
 }
 
 /** The open runs of a stack, newest last. */

@@ -13,6 +13,7 @@ import {
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import { readAll } from "./read.ts";
+import { readyRegister, readySetting } from "./results.ts";
 import type { Work } from "./work.ts";
 
 /** A register that is not as the plan's settings want it. */
@@ -34,7 +35,7 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
   for (const step of steps) {
     const id = registerId(step.register);
     const known = settings.get(id);
-    if (known === undefined) registers.push(step.register);
+    if (known === undefined) registers.push(readyRegister(step.register, work.tools.reader));
     settings.set(id, known === undefined ? step.settings : [...known, ...step.settings]);
   }
   const ids = [...settings.keys()];
@@ -58,7 +59,8 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
     const now = states.get(id) as State;
     let wanted = now;
     try {
-      for (const index of settings.get(id) ?? []) wanted = converged(wanted, plan.settings[index] as PlannedSetting, parts);
+      for (const index of settings.get(id) ?? [])
+        wanted = converged(wanted, readySetting(plan.settings[index] as PlannedSetting, work.tools.reader), parts);
     } catch (thrown) {
       if (!(thrown instanceof CannotConverge)) throw thrown;
       different.push({ register: id, found: now, wanted: now });

@@ -180,8 +180,9 @@ export class Ledger {
     return registers;
   }
 
+  /** In one order, as all lists here: a plan must not hang on whether a part of the ledger was read from its file or from a journal. */
   stacks(): readonly string[] {
-    return [...this.owned.keys()];
+    return [...this.owned.keys()].sort();
   }
 
   ownsNothing(stack: string): boolean {
@@ -189,8 +190,8 @@ export class Ledger {
   }
 
   /** The registers that a stack owns something of. */
-  registersOf(stack: string): IterableIterator<RegisterId> {
-    return this.stackOf(stack).keys();
+  registersOf(stack: string): readonly RegisterId[] {
+    return [...(this.owned.get(stack)?.keys() ?? [])].sort();
   }
 
   /** The aspects a stack owns of a register, joined by commas as `aspectKey` does; undefined where it owns none. */
@@ -224,7 +225,7 @@ export class Ledger {
   ownersOf(id: RegisterId): readonly string[] {
     const owners: string[] = [];
     for (const [stack, registers] of this.owned) if (registers.has(id)) owners.push(stack);
-    return owners;
+    return owners.sort();
   }
 
   /** `aspects`: all that is owned, as `aspectKey` has it, where the caller knows it already. */
@@ -341,7 +342,8 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
 
 /** An effect of which nobody knows whether it happened is a state of its receipt, until that is answered. */
 function takeDoubt(ledger: Ledger, key: string, state: RunState, step: StepState | undefined): void {
-  if (step?.status === "unknown") {
+  // Whoever gives a run up was told what it leaves in doubt.
+  if (step?.status === "unknown" && state.status !== "abandoned") {
     ledger.receipts.set(key, { run: state.run, at: state.ended, doubt: step.sentAt === undefined ? {} : { sentAt: step.sentAt } });
     return;
   }

@@ -3,11 +3,13 @@ import {
   type CommonKeys,
   checkFields,
   type Declared,
+  holdsResult,
   type Json,
   type JsonObject,
   nearest,
   type Place,
   type ResourceType,
+  resultsIn,
 } from "../core/index.ts";
 import { addressOf } from "./address.ts";
 import { commonFields, commonKeyNames, commonKeys } from "./common-keys.ts";
@@ -130,6 +132,14 @@ export class Expansion {
     if (entry === undefined) return undefined;
     const id = this.#evaluator.value(entry.value, scope);
     if (id === unknown) return unknown;
+    if (holdsResult(id)) {
+      this.#report(
+        "a result that is needed too early",
+        "an id cannot depend on what another resource gives when it runs",
+        entry.value.start,
+      );
+      return unknown;
+    }
     if (typeof id === "string" && /^[^\s#*[\]]+$/.test(id)) return id;
     this.#report("wrong id", "an id is a text without blanks, #, *, [ and ]", entry.value.start);
     return unknown;
@@ -146,6 +156,14 @@ export class Expansion {
 
   #name(value: Value, node: Node): readonly Named[] {
     if (value === unknown) return [{ name: undefined, node, fields: {} }];
+    if (holdsResult(value)) {
+      this.#report(
+        "a result that is needed too early",
+        "what a resource is called cannot depend on what another gives when it runs",
+        node.start,
+      );
+      return [{ name: undefined, node, fields: {} }];
+    }
     if (typeof value === "string" && value !== "") return [{ name: value, node, fields: {} }];
     const turned = this.#type.nameOf?.(value);
     if (turned !== undefined) return [{ ...turned, node }];
@@ -232,7 +250,7 @@ export class Expansion {
       leftOut: false,
       repeated: given.turn !== undefined,
       node: this.#node,
-      common: given.common,
+      common: declared?.common ?? given.common,
       declared,
     };
   }
@@ -273,10 +291,16 @@ export class Expansion {
       at: source.place(offset),
       spec: made.spec,
       place: (...path): Place => source.place(offsetOf(path)),
-      common: given.common,
+      common: withNeeded(given.common, made.spec),
       scope: given.scope.values as JsonObject,
       selected: true,
       folder,
     };
   }
+}
+
+/** Whose result a resource uses, that one it needs. */
+function withNeeded(common: CommonKeys, spec: JsonObject): CommonKeys {
+  const used = resultsIn(spec).map(({ of }) => of);
+  return used.length === 0 ? common : { ...common, needs: [...new Set([...(common.needs ?? []), ...used])] };
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json } from "../core/index.ts";
+import { holdsResult, isObject, type Json } from "../core/index.ts";
 import type { Evaluator, Scope } from "./evaluator.ts";
 import { unknown, type Value, type Values } from "./expression/reference.ts";
 import { type Entry, kindOf, type MapNode, type Node, setOwn } from "./tree.ts";
@@ -19,6 +19,14 @@ const unknownTurn: Turn = { key: unknown, value: unknown, index: unknown };
 export function turnsOf(entry: Entry, scope: Scope, evaluator: Evaluator, report: Report): readonly Turn[] {
   const value = evaluator.value(entry.value, scope);
   if (value === unknown) return [unknownTurn];
+  if (holdsResult(value)) {
+    report(
+      "a result that is needed too early",
+      "which resources there are cannot depend on what another gives when it runs",
+      entry.value.start,
+    );
+    return [unknownTurn];
+  }
   if (Array.isArray(value)) return value.map((item: Json, index) => ({ key: index, value: item, index }));
   if (isObject(value)) return Object.entries(value).map(([key, item], index) => ({ key, value: item, index }));
   report("wrong type", "`for_each` must be a list, a map or an expression that gives one", entry.value.start);
@@ -65,6 +73,14 @@ function condition(node: Node, scope: Scope, evaluator: Evaluator, report: Repor
   }
   const value = evaluator.bare({ ...node, value: node.value }, scope);
   if (value === unknown || typeof value === "boolean") return value;
+  if (holdsResult(value)) {
+    report(
+      "a result that is needed too early",
+      "`when` decides before anything runs, and what another resource gives is known only then",
+      node.start,
+    );
+    return unknown;
+  }
   report("wrong type", "the expression of `when` must give true or false", node.start);
   return unknown;
 }

@@ -57,8 +57,8 @@ export const effect: RegisterKind<EffectState> = {
   transition(register, from, to): readonly Operation[] {
     const { effect, undo } = aboutOf(register);
     const record: Operation = { do: "record", register: registerId(register) };
-    if (from.is === "absent" && to.is === "done") return [effect, record];
-    if (from.is === "done" && to.is === "absent") return undo === undefined ? [] : [undo, record];
+    if (from.is !== "done" && to.is === "done") return [effect, record];
+    if (from.is === "done" && to.is !== "done") return undo === undefined ? [] : [undo, record];
     return [];
   },
 
@@ -93,8 +93,7 @@ export const done: Goal = {
   name: "done",
   converge(now: EffectState, want: { readonly payload: Json }, view) {
     const payload = view.fingerprint(view.contents.put(canonicalJson(want.payload)));
-    if (now.is === "doubt") return now;
-    if (now.is === "absent") return { is: "done", payload };
+    if (now.is === "absent" || now.is === "doubt") return { is: "done", payload };
     if (now.payload === undefined || now.payload === payload) return now;
     throw new CannotConverge(
       "an effect that was done with another payload",

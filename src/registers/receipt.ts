@@ -25,6 +25,7 @@ import {
  * | due | every guard lets it run |
  * | settled | a guard holds it back: what it is for is there already |
  * | watching | it runs when what it watches has changed: `watched` is what that was when it last ran, as the receipt has it |
+ * | doubt | it was begun, and nobody knows whether it happened: it waits for `setpoint answer` |
  * | unknown | a guard is a program, and none may be run now; `why`: it, or its folder, is not there (yet) |
  *
  * `held` is only in a reading of one that watches: another guard holds it back. A desired state leaves it out, as the run itself may make
@@ -33,6 +34,7 @@ import {
 export type ReceiptState =
   | { readonly is: "due" }
   | { readonly is: "settled" }
+  | { readonly is: "doubt" }
   | { readonly is: "unknown"; readonly why?: string }
   | { readonly is: "watching"; readonly watched: Watched; readonly held?: boolean };
 
@@ -121,7 +123,7 @@ export const ran: Goal = {
   kind: "receipt",
   name: "ran",
   converge(now: ReceiptState, want: { readonly run_when?: readonly RegisterId[] }, view) {
-    if (now.is === "due") return { is: "settled" };
+    if (now.is === "due" || now.is === "doubt") return { is: "settled" };
     if (now.is !== "watching" || now.held === true) return now;
     const current: Watched = Object.fromEntries((want.run_when ?? []).map((id) => [id, `${stateDigest(id, view)} ${view.sets(id)}`]));
     return canonicalJson(current) === canonicalJson(now.watched) ? now : { is: "watching", watched: current };
@@ -154,6 +156,7 @@ function asksWorld({ creates, removes, unless, only_if }: Guards): boolean {
 
 async function readOne(register: Register, reader: Reader): Promise<ReceiptState> {
   const { guards, run_when } = aboutOf(register);
+  if (!asksWorld(guards) && run_when === undefined && reader.receipt(register.key)?.doubt !== undefined) return { is: "doubt" };
   let answer: Awaited<ReturnType<typeof guarded>>;
   try {
     answer = await guarded(register.key, guards, reader);
@@ -192,12 +195,12 @@ async function guarded(key: string, guards: Guards, reader: Reader): Promise<"du
 function operationsOf(register: Register, from: ReceiptState, to: ReceiptState): readonly Operation[] {
   const { command, undo } = aboutOf(register);
   const record: Operation = { do: "record", register: registerId(register) };
-  if (from.is === "due" && to.is === "settled") return [{ do: "run", ...command }, record];
+  if ((from.is === "due" || from.is === "doubt") && to.is === "settled") return [{ do: "run", ...command }, record];
   if (goesBack(from, to)) return undo === undefined ? [] : [{ do: "run", ...undo }, record];
   if (from.is !== "watching" || to.is !== "watching" || canonicalJson(from.watched) === canonicalJson(to.watched)) return [];
   return from.held === true ? [record] : [{ do: "run", ...command }, record];
 }
 
 function goesBack(from: ReceiptState, to: ReceiptState): boolean {
-  return from.is === "settled" && to.is === "due";
+  return from.is === "settled" && (to.is === "due" || to.is === "doubt");
 }

@@ -1,4 +1,14 @@
-import { type AuthData, fields, given, isObject, type Json, parseDuration, type RequestData, type World } from "../core/index.ts";
+import {
+  type AuthData,
+  fields,
+  given,
+  holdsResult,
+  isObject,
+  type Json,
+  parseDuration,
+  type RequestData,
+  type World,
+} from "../core/index.ts";
 import { scalar } from "./command-form.ts";
 
 const { anything, boolean, field, mapOf, mapping, text } = fields;
@@ -16,7 +26,7 @@ export function webUrl(about: string): fields.MustField<string> {
         "URLs are shown in every plan: hand the user and password over with `auth: { basic: … }`",
       );
     if (url.hash !== "") return fields.issue("a fragment in a URL", "what stands behind # never reaches the other side: leave it out");
-    return { ok: true, value: url.href };
+    return { ok: true, value: holdsResult(value) ? value : url.href };
   });
 }
 

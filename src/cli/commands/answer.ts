@@ -37,8 +37,9 @@ Examples:
     return locked(context, options, async (state) => {
       const reading = startReading(context, state, { commands: false });
       const tools = toolsFor(context, state, reading, vaultFor(context, reading, []), viewFor(context));
+      const left = new Set([...reading.ledger.receipts.values()].flatMap(({ run, doubt }) => (doubt === undefined ? [] : [run])));
       const open = [...reading.ledger.runs.values()]
-        .filter((line) => isOpen(line.status) && (options.stack === undefined || line.stack === options.stack))
+        .filter((line) => (isOpen(line.status) || left.has(line.run)) && (options.stack === undefined || line.stack === options.stack))
         .sort((a, b) => (a.run < b.run ? 1 : -1));
       for (const { run } of open) {
         const answered = answerRun(tools, state.runFolder(run), address, said === "happened");
@@ -51,7 +52,7 @@ Examples:
             code: "not-in-doubt",
             severity: "error",
             summary: "nothing of that address is in doubt",
-            detail: `no open run has an action of ${address} that is in doubt; \`setpoint status\` lists what is`,
+            detail: `no run has an action of ${address} that is in doubt; \`setpoint status\` lists what is`,
           },
         ],
         EXIT.failed,
@@ -60,8 +61,8 @@ Examples:
   },
 };
 
-function tell(context: Context, address: string, said: "happened" | "not", { run, register }: Answered): number {
-  const next = `setpoint resume ${run}`;
+function tell(context: Context, address: string, said: "happened" | "not", { run, register, status }: Answered): number {
+  const next = isOpen(status) ? `setpoint resume ${run}` : "apply its playbook again";
   if (context.json) printJson(context, { format: 1, address, register, run, happened: said === "happened", next });
   else
     print(

@@ -1,6 +1,7 @@
 import { isObject, nearest } from "../../core/index.ts";
 import { type Libraries, need } from "../libraries.ts";
 import { type Expression, ExpressionFault, type Found, follow, type Reference, unknown, type Value, type Values } from "./reference.ts";
+import { resultExpression } from "./result.ts";
 import { AskCel, simpleExpression } from "./simple.ts";
 
 /** Compiles expressions, each text once. */
@@ -14,6 +15,8 @@ export class Expressions {
 
   /** The value of an expression; `unknown` where something that it reads is. Throws ExpressionFault and NotLoaded. */
   evaluate(text: string, values: Values, before: (reference: Reference) => void): Value {
+    const result = text.includes("result") ? resultExpression(text) : undefined;
+    if (result !== undefined) return result;
     const expression = this.#compile(text);
     let open = false;
     for (const reference of expression.references) {

@@ -1,0 +1,98 @@
+import {
+  error,
+  isObject,
+  type Json,
+  type JsonObject,
+  type PlannedResource,
+  type PlannedSetting,
+  type Problem,
+  RESULT_MARK,
+  type Reader,
+  type Register,
+  type ResultReference,
+  SystemFault,
+  withResults,
+} from "../core/index.ts";
+
+/** A result that is not there yet: whose, by the key of its receipt. */
+export class Awaited extends SystemFault {
+  readonly of: string;
+  constructor(of: string) {
+    super("no-result", `what ${of.slice(of.indexOf("/") + 1)} gives is not known: it has not run`);
+    this.of = of;
+  }
+}
+
+/** Whether a register or a want may wait for a result; most have nothing that could, and this costs them nothing. */
+function mayWait(value: JsonObject | undefined): boolean {
+  return value !== undefined && JSON.stringify(value).includes(RESULT_MARK);
+}
+
+/** A register with the results that its `about` waits for. Throws Awaited. */
+export function readyRegister(register: Register, reader: Reader): Register {
+  const { about } = register;
+  return about === undefined || !mayWait(about) ? register : { ...register, about: withResults(about, (one) => resultOf(one, reader)) };
+}
+
+/** A setting with the results that it waits for. Throws Awaited. */
+export function readySetting(setting: PlannedSetting, reader: Reader): PlannedSetting {
+  const register = readyRegister(setting.register, reader);
+  if (!mayWait(setting.want)) return register === setting.register ? setting : { ...setting, register };
+  return { ...setting, register, want: withResults(setting.want, (one) => resultOf(one, reader)) };
+}
+
+/** A part of what an effect's other side answered: of its body, if it has one. Throws Awaited, and SystemFault where there is no such part. */
+function resultOf({ of, path }: ResultReference, reader: Reader): Json {
+  const receipt = reader.receipt(of);
+  if (receipt === undefined || receipt.doubt !== undefined) throw new Awaited(of);
+  const name = of.slice(of.indexOf("/") + 1);
+  if (receipt.answer === undefined)
+    throw new SystemFault("no-result", `${name} was done, and what it gave was not kept: nothing can use its result`);
+  const answer = JSON.parse(reader.contents.text(receipt.answer)) as Json;
+  let found: Json | undefined = isObject(answer) && "body" in answer ? answer.body : answer;
+  for (const step of path) {
+    if (Array.isArray(found)) found = (found as readonly Json[])[Number(step)];
+    else found = isObject(found) ? found[step] : undefined;
+  }
+  if (found === undefined) throw new SystemFault("no-result", `what ${name} gave has no \`${path.join(".")}\`${namesIn(answer)}`);
+  return found;
+}
+
+function namesIn(answer: Json): string {
+  const body = isObject(answer) && "body" in answer ? answer.body : answer;
+  return isObject(body) ? `; it has ${Object.keys(body).join(", ")}` : "";
+}
+
+/** The settings of a plan with the results that are there, and for the others the address whose result they wait for. */
+export interface Ready {
+  readonly live: readonly PlannedSetting[];
+  readonly waits: {
+    readonly of: ReadonlyMap<number, string>;
+    /** Those whose register cannot even be read before. */
+    readonly unreadable: ReadonlySet<number>;
+    readonly problems: readonly Problem[];
+  };
+}
+
+export function readySettings(settings: readonly PlannedSetting[], resources: readonly PlannedResource[], reader: Reader): Ready {
+  const of = new Map<number, string>();
+  const unreadable = new Set<number>();
+  const problems: Problem[] = [];
+  // Without effects there are no results, and ten thousand files need not be looked through.
+  if (!settings.some(({ register }) => register.kind === "effect")) return { live: settings, waits: { of, unreadable, problems } };
+  const byKey = new Map(settings.map((setting) => [setting.register.key, resources[setting.by]?.address]));
+  const live = settings.map((setting, index) => {
+    try {
+      return readySetting(setting, reader);
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      const resource = resources[setting.by];
+      if (thrown instanceof Awaited) {
+        of.set(index, byKey.get(thrown.of) ?? thrown.of);
+        if (mayWait(setting.register.about)) unreadable.add(index);
+      } else problems.push(error("no-result", "a result that there is not", thrown.message, resource?.at, resource?.address));
+      return setting;
+    }
+  });
+  return { live, waits: { of, unreadable, problems } };
+}

@@ -113,6 +113,8 @@ export function beginRun(tools: Tools, plan: Plan, text: string, within?: number
   state.sweep();
   const run: RunId = runId(system.clock.now(), system.chance.bytes(3));
   const folder = state.createRun(run, text);
+  // The ledger does not know this run yet, and what it replaces may be wanted elsewhere.
+  tools.contents.addSource((digest) => folder.content(digest));
   const contents = new Set(plan.changes.flatMap((change) => kindOf(tools.kinds, change.register.kind).contents?.(change.after) ?? []));
   try {
     keepAfter({ tools, folder }, [...contents]);

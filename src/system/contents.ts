@@ -9,6 +9,8 @@ const KEPT_LIMIT = 64 << 20;
 export class ContentStore implements Contents {
   private readonly kept = new Map<string, Buffer>();
   private readonly paths = new Map<string, string>();
+  /** Further files that held the same content: the first may be written to while another is still needed. */
+  private readonly others = new Map<string, Set<string>>();
   private readonly sizes = new Map<string, number>();
   private readonly sources: ((digest: Digest) => Buffer | undefined)[] = [];
   private readonly places: ((digest: Digest) => string | undefined)[] = [];
@@ -57,16 +59,22 @@ export class ContentStore implements Contents {
       this.kept.set(digest, Buffer.from(bytes));
       this.room -= bytes.length;
     } else {
-      this.paths.set(digest, path);
-      this.sizes.set(digest, size);
+      this.note(digest, path, size);
     }
   }
 
   /** Remembers where a content can be had, without reading it. */
   note(digest: Digest, path: string, size: number): void {
-    if (this.kept.has(digest) || this.paths.has(digest)) return;
-    this.paths.set(digest, path);
-    this.sizes.set(digest, size);
+    if (this.kept.has(digest)) return;
+    const known = this.paths.get(digest);
+    if (known === undefined) {
+      this.paths.set(digest, path);
+      this.sizes.set(digest, size);
+    } else if (known !== path) {
+      const others = this.others.get(digest);
+      if (others) others.add(path);
+      else this.others.set(digest, new Set([path]));
+    }
   }
 
   /** The file that held a content when it was read, where that is how it is known. */
@@ -82,8 +90,8 @@ export class ContentStore implements Contents {
     const kept = this.kept.get(digest);
     if (kept) return kept;
     const path = this.paths.get(digest);
-    if (path !== undefined) {
-      const bytes = this.readFile(path);
+    for (const one of path === undefined ? [] : [path, ...(this.others.get(digest) ?? [])]) {
+      const bytes = this.readFile(one);
       if (bytes && sha256(bytes) === digest) return bytes;
     }
     for (const source of this.sources) {

@@ -8,7 +8,7 @@ const zeros = Buffer.alloc(HOLE);
 
 /**
  * Writes a content to an empty, open file: from memory, or, where it is large, block by block from the file that has it,
- * holes staying holes. Throws SystemFault `content-moved` where that file no longer has the digest.
+ * holes staying holes. Throws SystemFault `content-moved` where the content is to be had nowhere.
  */
 export function copyContent(files: Files, contents: ContentStore, digest: Digest, fd: number): void {
   const origin = contents.fileOf(digest);
@@ -39,14 +39,14 @@ export function copyContent(files: Files, contents: ContentStore, digest: Digest
     if (sparse) files.truncate(fd, position);
     if (hash.digest("hex") !== digest) {
       files.truncate(fd, 0);
-      throw moved(origin, digest);
+      files.writeAt(fd, elsewhere(contents, digest, origin), 0);
     }
   } finally {
     files.close(source);
   }
 }
 
-/** Reads a content through where it is to be copied from a file, and throws SystemFault `content-moved` where that no longer has the digest. */
+/** Reads a content through where it is to be copied from a file, and throws SystemFault `content-moved` where it is no longer to be had. */
 export function checkContent(files: Files, contents: ContentStore, digest: Digest): void {
   const origin = contents.fileOf(digest);
   if (origin === undefined || !files.lstat(origin)) return;
@@ -59,15 +59,23 @@ export function checkContent(files: Files, contents: ContentStore, digest: Diges
       hash.update(buffer.subarray(0, count));
       position += count;
     }
-    if (hash.digest("hex") !== digest) throw moved(origin, digest);
+    if (hash.digest("hex") !== digest) elsewhere(contents, digest, origin);
   } finally {
     files.close(source);
   }
 }
 
-/** A source that somebody edited, or a kept content that is rotten: the bytes are not those that were planned or kept. */
-function moved(origin: string, digest: Digest): SystemFault {
-  return new SystemFault("content-moved", `${origin} no longer has its digest ${digest}: it is not used`);
+/**
+ * The bytes where their file no longer has the digest: the run itself may have set it since, and a pack or another file has
+ * them. Else somebody edited a source, or a kept content is rotten: the bytes are not those that were planned or kept.
+ */
+function elsewhere(contents: ContentStore, digest: Digest, origin: string): Buffer {
+  try {
+    return contents.bytes(digest);
+  } catch (thrown) {
+    if (!(thrown instanceof SystemFault)) throw thrown;
+    throw new SystemFault("content-moved", `${origin} no longer has its digest ${digest}: it is not used`, { cause: thrown });
+  }
 }
 
 /** Writes the parts of the shared buffer that are not all zeros at their places. */

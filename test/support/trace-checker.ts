@@ -117,11 +117,11 @@ export class TraceChecker implements Watcher {
     if (own) {
       const run = runs.find(({ prefix }) => prefix === own[1]);
       if (!run) this.object(`I8: ${what}: a temp file of a run that is not durable`);
-      else if (!foldersOf(run).has(path.slice(0, path.lastIndexOf("/")) || "/"))
+      else if (!pathsOf(run.plan).folders.has(path.slice(0, path.lastIndexOf("/")) || "/"))
         this.object(`I8: ${what}: a temp file where recovery does not look`);
       return;
     }
-    const named = runs.some((run) => actionsOn(run, path).some((n) => isUnderWay(run, n)));
+    const named = runs.some((run) => (pathsOf(run.plan).steps.get(path) ?? []).some((n) => isUnderWay(run, n)));
     if (!named) this.object(`I8: ${what}: no durable intent names it`);
     this.checkBeforeImage(call, path, runs, what);
   }
@@ -233,15 +233,27 @@ function planOf(bytes: Buffer): Plan {
   return known;
 }
 
-/** The folders in which recovery looks for temp files of a run. */
-function foldersOf({ plan }: DurableRun): ReadonlySet<string> {
-  const keys = [...plan.changes, ...plan.steady].flatMap(({ register }) => (register.kind === "path" ? [register.key] : []));
-  return new Set(keys.map((key) => key.slice(0, key.lastIndexOf("/")) || "/"));
+/** The paths that a plan is about, with the numbers of their steps, and the folders in which recovery looks for temp files. */
+interface Paths {
+  readonly steps: ReadonlyMap<string, readonly number[]>;
+  readonly folders: ReadonlySet<string>;
 }
 
-function actionsOn({ plan }: DurableRun, path: string): readonly number[] {
-  const steps = [...plan.changes, ...plan.steady];
-  return steps.filter(({ register }) => register.kind === "path" && register.key === path).map(({ n }) => n);
+const paths = new WeakMap<Plan, Paths>();
+
+function pathsOf(plan: Plan): Paths {
+  const known = paths.get(plan);
+  if (known) return known;
+  const steps = new Map<string, number[]>();
+  const folders = new Set<string>();
+  for (const { n, register } of [...plan.changes, ...plan.steady]) {
+    if (register.kind !== "path") continue;
+    steps.set(register.key, [...(steps.get(register.key) ?? []), n]);
+    folders.add(register.key.slice(0, register.key.lastIndexOf("/")) || "/");
+  }
+  const found = { steps, folders };
+  paths.set(plan, found);
+  return found;
 }
 
 /** Whether the last that is said of an action is an intent, or an undo, and that is durable. */

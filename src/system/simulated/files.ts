@@ -10,9 +10,13 @@ interface Open {
   readonly append: boolean;
 }
 
-/** An error as node:fs throws it. */
+/** An error as node:fs throws it, without a stack, which would cost more than the call that it is of. */
 function errno(code: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${path}`), { code });
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = Object.assign(new Error(`${code}: ${path}`), { code });
+  Error.stackTraceLimit = limit;
+  return error;
 }
 
 /** Whether a sync of that path is to be lost: what a barrier is for is seen by leaving it out. */

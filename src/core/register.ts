@@ -79,6 +79,8 @@ export interface Setting {
   /** Registers whose folded states the goal sees. */
   readonly reads?: readonly RegisterId[];
   readonly manner?: Manner;
+  /** The keys of the receipts whose answers it uses: until they are there it is not known. */
+  readonly results?: readonly string[];
   /** A register that does not need to be there for the plan: a directory made only because its child needs it. */
   readonly implied?: true;
 }
@@ -136,6 +138,8 @@ export interface Doubt {
   readonly key: string;
   /** Wall ms when it was first sent; undefined where nothing was sent, or it is not known whether. */
   readonly sentAt: number | undefined;
+  /** Where the other side's log ended before. */
+  readonly mark: JsonObject | undefined;
   /** Wall ms. */
   readonly now: number;
 }

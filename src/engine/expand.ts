@@ -12,6 +12,7 @@ import {
   type Result,
   registerId,
   resultMark,
+  resultsIn,
   type Setting,
   SystemFault,
   type World,
@@ -108,7 +109,13 @@ class Expansion {
     if (known !== undefined) return known;
     this.done[index] = "now";
     const one = this.declared[index] as Declared;
-    const settings = this.caught(one, () => this.parts.types.get(one.type)?.settings(this.specOf(one), this.worldOf(one)) ?? []);
+    const settings = this.caught(one, () => {
+      const spec = this.specOf(one);
+      const made = this.parts.types.get(one.type)?.settings(spec, this.worldOf(one)) ?? [];
+      if (spec === one.spec) return made;
+      const results = [...new Set(resultsIn(spec).map(({ of }) => of))];
+      return made.map((setting) => ({ ...setting, results }));
+    });
     this.done[index] = settings;
     return settings;
   }

@@ -1,4 +1,5 @@
 import {
+  type Digest,
   error,
   isObject,
   type Json,
@@ -36,9 +37,21 @@ export function readyRegister(register: Register, reader: Reader): Register {
 
 /** A setting with the results that it waits for. Throws Awaited. */
 export function readySetting(setting: PlannedSetting, reader: Reader): PlannedSetting {
-  const register = readyRegister(setting.register, reader);
-  if (!mayWait(setting.want)) return register === setting.register ? setting : { ...setting, register };
-  return { ...setting, register, want: withResults(setting.want, (one) => resultOf(one, reader)) };
+  if (setting.results === undefined) return setting;
+  const give = (one: ResultReference) => resultOf(one, reader);
+  const want = withResults(setting.want, give);
+  const { content } = want;
+  // A content stands in a want by its digest: what is in it waits too.
+  if (typeof content === "string" && /^[0-9a-f]{64}$/.test(content)) {
+    const text = reader.contents.text(content as Digest);
+    if (text.includes(RESULT_MARK))
+      return {
+        ...setting,
+        register: readyRegister(setting.register, reader),
+        want: { ...want, content: reader.contents.put(withResults(text, give)) },
+      };
+  }
+  return { ...setting, register: readyRegister(setting.register, reader), want };
 }
 
 /** A part of what an effect's other side answered: of its body, if it has one. Throws Awaited, and SystemFault where there is no such part. */
@@ -78,8 +91,7 @@ export function readySettings(settings: readonly PlannedSetting[], resources: re
   const of = new Map<number, string>();
   const unreadable = new Set<number>();
   const problems: Problem[] = [];
-  // Without effects there are no results, and ten thousand files need not be looked through.
-  if (!settings.some(({ register }) => register.kind === "effect")) return { live: settings, waits: { of, unreadable, problems } };
+  if (!settings.some(({ results }) => results !== undefined)) return { live: settings, waits: { of, unreadable, problems } };
   const byKey = new Map(settings.map((setting) => [setting.register.key, resources[setting.by]?.address]));
   const live = settings.map((setting, index) => {
     try {

@@ -59,6 +59,8 @@ export class Book {
   readonly direction: Direction;
   /** Steps that did not end well: what needs them waits. */
   readonly bad = new Set<number>();
+  /** Effects that may have been executed by an earlier request: that a later one was certainly not does not end that. */
+  private readonly doubtful = new Set<number>();
   private readonly dependents = new Map<number, number[]>();
   halted = false;
   wantsRevert = false;
@@ -97,6 +99,16 @@ export class Book {
     const own = this.work.run.steps.get(step.n);
     if (own === undefined) return false;
     return own.status === "intended" || own.status === "unknown" || (own.status === "failed" && own.mutated !== "no");
+  }
+
+  /** Notes whether an earlier request of an effect may have been executed, whatever becomes of the next one. */
+  mayHaveHappened(step: Todo, may: boolean): void {
+    if (may) this.doubtful.add(step.n);
+    else this.doubtful.delete(step.n);
+  }
+
+  isDoubtful(step: Todo): boolean {
+    return this.doubtful.has(step.n);
   }
 
   /** An effect of which nobody can tell now whether it happened. */
@@ -235,7 +247,8 @@ export class Book {
     const isBlocked = failure.code === "breaker-open";
     if (failure.code === "ENOSPC" || failure.code === "EDQUOT") work.folder.dropReserve();
     const message = work.tools.vault.redact(failure.message).slice(0, 8000);
-    work.append({ t: "fail", action: step.n, class: failure.code, message, mutated: failure.mutated });
+    const mutated = this.doubtful.has(step.n) ? "maybe" : failure.mutated;
+    work.append({ t: "fail", action: step.n, class: failure.code, message, mutated });
     this.bad.add(step.n);
     this.end(step, isBlocked ? "blocked" : "failed", { detail: message });
     this.stopUnlessAllowed(step, isBlocked);

@@ -64,6 +64,8 @@ export class Breakers {
     const wasProbe = this.probing.delete(origin);
     const known = this.states.get(origin) ?? { failures: 0, cooldown: 0 };
     const failures = known.failures + 1;
+    // What was under way when it opened tells nothing new.
+    if (known.until !== undefined && !wasProbe && after === undefined) return;
     if (after === undefined && failures < FAILURES && !wasProbe) {
       this.states.set(origin, { ...known, failures });
       return;

@@ -1,7 +1,7 @@
 import { type HttpOperation, type HttpResponse, type Json, originOf, SystemFault } from "../../core/index.ts";
 import type { ActionContext, Outcome, Prepared } from "../workbench.ts";
 import { parsed } from "./http-client.ts";
-import { detailOf, judgeAnswer } from "./http-verdict.ts";
+import { detailOf, judgeAnswer, judgeLook } from "./http-verdict.ts";
 import type { Remotes } from "./remotes.ts";
 
 /** One request that changes something. May be committed again after a fault that allows it: with the same key. */
@@ -31,7 +31,13 @@ export function sendHttp(remotes: Remotes, operation: HttpOperation, context: Ac
     judgeAnswer(sent, response, ok, remotes.system.clock.now());
     return response;
   };
-  const probe = () => remotes.client.send({ ...request, method: "HEAD", body: undefined } as never);
+  const { body: _, ...bare } = request;
+  const probe = async () => {
+    const response = await remotes.client.send({ ...bare, method: "HEAD" });
+    // Any other answer, be it a refusal of HEAD, says that somebody is there.
+    if ((response.status >= 500 && response.status !== 501) || response.status === 429)
+      judgeLook("HEAD", request.url, response, remotes.system.clock.now());
+  };
   return {
     origin,
     commit: async () => {
@@ -53,6 +59,7 @@ function answerOf(response: HttpResponse): NonNullable<Outcome["answer"]> {
 /** 202 says that it will be done: asks where the answer says, until that is so or the time is up. */
 async function polled(remotes: Remotes, { request, poll }: HttpOperation, first: HttpResponse): Promise<HttpResponse> {
   if (poll === undefined) return first;
+  const { body: _, ...bare } = request;
   const { clock } = remotes.system;
   const until = clock.mono() + poll.within;
   const place = first.headers.location ?? poll.url;
@@ -60,7 +67,7 @@ async function polled(remotes: Remotes, { request, poll }: HttpOperation, first:
   const url = new URL(place, request.url).href;
   for (;;) {
     await clock.sleep(poll.every);
-    const response = await remotes.http({ ...request, body: undefined, method: "GET", url } as never);
+    const response = await remotes.http({ ...bare, method: "GET", url });
     if (response.status !== 202 && isDone(response, poll.until)) return response;
     if (clock.mono() >= until)
       throw new SystemFault(

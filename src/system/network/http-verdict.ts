@@ -10,14 +10,17 @@ export interface Sent {
   readonly conditional: boolean;
 }
 
-/** Wall ms by the other side's own clock, so that a difference between the clocks does not matter. */
+/** Longest wait that another side may ask for, in ms. */
+const LONGEST_WAIT = 900_000;
+
+/** How long the other side asks to wait, in ms: by its own clock, so that a difference between the clocks does not matter. */
 function waitOf({ headers }: HttpResponse, now: number): number | undefined {
   const after = headers["retry-after"];
   if (after === undefined) return undefined;
-  if (/^\d+$/.test(after.trim())) return Number(after) * 1000;
+  if (/^\d+$/.test(after.trim())) return Math.min(LONGEST_WAIT, Number(after) * 1000);
   const until = Date.parse(after);
   const from = headers.date === undefined ? now : Date.parse(headers.date);
-  return Number.isNaN(until) || Number.isNaN(from) ? undefined : Math.max(0, until - from);
+  return Number.isNaN(until) || Number.isNaN(from) ? undefined : Math.min(LONGEST_WAIT, Math.max(0, until - from));
 }
 
 /**

@@ -5,8 +5,8 @@ import type { Breakers } from "./breakers.ts";
 const ATTEMPTS = 5;
 const BASE = 500;
 const CAP = 30_000;
-/** Longest wait that another side may ask for. */
-const LONGEST_AFTER = 900_000;
+/** A wait is cut into pieces of so many ms, so that whoever asks to stop is heard. */
+const SLICE = 500;
 /** Retries of one process over all peers: a world that fails everywhere is not hammered. */
 const BUDGET = 200;
 const DEFAULT_CONCURRENCY = 8;
@@ -42,7 +42,9 @@ export class Peers {
         return await this.once(origin, ask, true);
       } catch (thrown) {
         if (!(thrown instanceof SystemFault) || thrown.peer?.retry !== true || attempt >= ATTEMPTS) throw thrown;
-        if (this.parts.breakers.gate(origin) === "open" || !(await this.pause(attempt, thrown.peer.after))) throw thrown;
+        // That it wants to be left alone for a while (429) opens its breaker for just that while.
+        const opened = this.parts.breakers.gate(origin) === "open" && thrown.peer.after === undefined;
+        if (opened || !(await this.pause(attempt, thrown.peer.after))) throw thrown;
       }
     }
   }
@@ -67,21 +69,25 @@ export class Peers {
   async pause(attempt: number, after?: number): Promise<boolean> {
     const { clock, chance } = this.parts;
     if (this.budget <= 0 || attempt >= ATTEMPTS || this.parts.stopped()) return false;
-    if (after !== undefined && after > LONGEST_AFTER) return false;
     this.budget -= 1;
-    await clock.sleep(after ?? jitter(attempt, chance));
+    const until = clock.mono() + (after ?? jitter(attempt, chance));
+    for (let now = clock.mono(); now < until; now = clock.mono()) {
+      if (this.parts.stopped()) return false;
+      await clock.sleep(Math.min(SLICE, Math.ceil(until - now)));
+    }
     return !this.parts.stopped();
   }
 
   private async once<T>(origin: string, body: () => Promise<T>, isLook: boolean): Promise<T> {
     const { breakers } = this.parts;
-    const why = this.blocked(origin);
-    if (why !== undefined) throw new SystemFault("breaker-open", why, { peer: { retry: false, counts: false } });
-    const half = breakers.gate(origin) === "probe";
-    if (half && (!isLook || !breakers.takeProbe(origin)))
-      throw new SystemFault("breaker-open", `${origin} is being asked whether it is there again`, { peer: { retry: true, counts: false } });
     const lane = this.lane(origin);
     await lane.enter();
+    // Asked here, as it may have opened while this one waited for its turn.
+    const refused = this.refusal(origin, isLook);
+    if (refused !== undefined) {
+      lane.leave();
+      throw refused;
+    }
     try {
       const result = await body();
       breakers.succeeded(origin);
@@ -97,6 +103,15 @@ export class Peers {
     } finally {
       lane.leave();
     }
+  }
+
+  /** Why a request may not go out now. Where it may and is a probe, the place of the probe is taken. */
+  private refusal(origin: string, isLook: boolean): SystemFault | undefined {
+    const { breakers } = this.parts;
+    const why = this.blocked(origin);
+    if (why !== undefined) return new SystemFault("breaker-open", why, { peer: { retry: false, counts: false } });
+    if (breakers.gate(origin) !== "probe" || (isLook && breakers.takeProbe(origin))) return undefined;
+    return new SystemFault("breaker-open", `${origin} is being asked whether it is there again`, { peer: { retry: true, counts: false } });
   }
 
   private lane(origin: string): Lane {

@@ -10,6 +10,7 @@ export { makePlan, type Planned, prepareGoals } from "./plan.ts";
 export { looksLikePlan, readPlan } from "./plan-file.ts";
 export type { PlanParts } from "./plan-parts.ts";
 export { readAll } from "./read.ts";
+export { type Replayed, replayPlan } from "./replay.ts";
 export { applyPlan, type FrozenPlan, type RevertOptions, resumeRun, revertRun } from "./run.ts";
 export { openRuns, recoverRun } from "./supersede.ts";
 export { SECRET_MINIMUM, type Secret, Vault } from "./vault.ts";

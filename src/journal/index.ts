@@ -13,4 +13,4 @@ export { copyAside, RunJournal, readJournal } from "./run-journal.ts";
 export { type Confirmation, isOpen, type RunState, runState, type StepState, take } from "./run-state.ts";
 export { removeStashes } from "./stashes.ts";
 export { LockedDirectory, StateDirectory } from "./state-directory.ts";
-export { inTurn, type ToldRun, type Turn, takeNews, turnsOf } from "./turns.ts";
+export { inTurn, type ToldRun, takeNews, turnsOf } from "./turns.ts";

@@ -15,6 +15,7 @@ const loaders: { readonly [name: string]: () => Promise<CommandModule> } = {
   status: async () => (await import("./status.ts")).status,
   history: async () => (await import("./history.ts")).history,
   show: async () => (await import("./show.ts")).show,
+  replay: async () => (await import("./replay.ts")).replay,
   ledger: async () => (await import("./ledger.ts")).ledger,
   why: async () => (await import("./why.ts")).why,
   facts: async () => (await import("./facts.ts")).facts,

@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { Bug, exitOfSignal, type Files } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
-import { faultIn, realSystem, startDetached } from "../system/index.ts";
+import { faultIn, mortal, realSystem, startDetached } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
 import { askAtTerminal, Unanswered } from "./question.ts";
@@ -22,7 +22,8 @@ Each command has its own --help with examples.`;
 
 /** Runs one command line. Returns its exit code; throws only bugs. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const system = realSystem();
+  const point = process.env.SETPOINT_DIE_AT;
+  const system = point ? mortal(realSystem(), point) : realSystem();
   quietPipes();
   let exit = 0;
   const program = new Command("setpoint");

@@ -7,7 +7,11 @@ import type { Work } from "./work.ts";
 export function keepAfter(work: Pick<Work, "tools" | "folder">, digests: readonly Digest[]): void {
   const { contents, vault, state } = work.tools;
   for (const digest of digests) {
-    if (isKeyed(digest)) continue;
+    if (isKeyed(digest)) {
+      // A saved plan has it sealed in itself; whoever resumes the run has only the state directory.
+      if (!state.blobs.hasDurably(digest)) state.blobs.put(digest, contents.bytes(digest));
+      continue;
+    }
     const name = vault.nameOf(digest);
     const path = contents.pathOf(digest);
     const size = contents.size(digest) ?? 0;

@@ -16,6 +16,7 @@ export {
   type Unconfirmed,
   type WhyReport,
 } from "./render-rows.ts";
+export { renderTrials } from "./render-trials.ts";
 export { type RunView, terminalView, type ViewOptions, type ViewOutput } from "./run-view.ts";
 export { safeLine, safeText, withoutCommands } from "./safe.ts";
 export { stateDiff } from "./state-diff.ts";

@@ -3,6 +3,7 @@ export { startDetached } from "./detached.ts";
 export { Directories } from "./directories.ts";
 export { gatherFacts, machineId } from "./facts.ts";
 export { CommitGroup } from "./group.ts";
+export { type Counted, mortal } from "./mortal.ts";
 export { parsed } from "./network/http-client.ts";
 export { Remotes } from "./network/remotes.ts";
 export { fault, faultIn, isSyncFailure, readWhole } from "./read-file.ts";

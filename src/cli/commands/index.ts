@@ -22,6 +22,7 @@ const loaders: { readonly [name: string]: () => Promise<CommandModule> } = {
   schema: async () => (await import("./schema.ts")).schema,
   doctor: async () => (await import("./doctor.ts")).doctor,
   completion: async () => (await import("./completion.ts")).completionOf(loadAll),
+  chaos: async () => (await import("./chaos.ts")).chaos,
   gc: async () => (await import("./gc.ts")).gc,
 };
 

@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/crash/**/*.test.ts"],
-    globalSetup: ["test/setup/fresh-build.ts"],
+    globalSetup: ["test/setup/fresh-build.ts", "test/setup/system-tools.ts"],
     setupFiles: ["test/setup/runs.ts"],
     pool: "forks",
     fileParallelism: false,

@@ -7,6 +7,8 @@ const PACKAGES: { readonly [command: string]: string } = {
   strace: "strace",
   debootstrap: "debootstrap",
   "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
+  faketime: "faketime",
   setcap: "libcap2-bin",
 };
 

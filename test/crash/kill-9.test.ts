@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tally } from "../support/figures.ts";
 import { shareOf } from "../support/share.ts";
 import { snapshot } from "../support/tree.ts";
 
@@ -27,16 +28,17 @@ function fresh(): void {
   }
 }
 
-/** Starts an apply and kills it after so many ms. */
-async function killedAfter(ms: number): Promise<void> {
+/** Starts an apply and kills it after so many ms; whether it was still there to be killed. */
+async function killedAfter(ms: number): Promise<0 | 1> {
   const child = spawn(process.execPath, [BIN, "apply", "book.yaml", "--yes", "--state-dir", join(base, "state")], {
     cwd: base,
     stdio: "ignore",
   });
-  const ended = new Promise<void>((done) => child.once("exit", () => done()));
+  const ended = new Promise<string | null>((done) => child.once("exit", (_, signal) => done(signal)));
   const timer = setTimeout(() => child.kill("SIGKILL"), ms);
-  await ended;
+  const signal = await ended;
   clearTimeout(timer);
+  return signal === "SIGKILL" ? 1 : 0;
 }
 
 const tree = () => snapshot(work);
@@ -69,27 +71,31 @@ describe("2,000 files, kill -9 at random moments", () => {
 
   const rounds = shareOf(50);
 
-  test(`${rounds} times, then resume: as uninterrupted, nothing left behind`, async () => {
+  test(`I3: ${rounds} times, then resume: as uninterrupted, nothing left behind`, async () => {
+    let kills = 0;
     for (let round = 0; round < rounds; round++) {
       fresh();
       const ms = Math.random() * whole;
-      await killedAfter(ms);
+      kills += await killedAfter(ms);
       const resumed = setpoint("resume");
       // Killed before the run began: there is nothing to resume, and an apply does all of it.
       if (resumed.status !== 0) expect(setpoint("apply", "book.yaml", "--yes").status, `after ${ms} ms: ${resumed.stderr}`).toBe(0);
       expect(tree(), `after ${ms} ms`).toEqual(after);
       expect(setpoint("verify", "book.yaml").status).toBe(0);
     }
+    tally({ invariants: ["I3"], what: "kills", count: kills });
   });
 
-  test(`${rounds} times, then revert: as before, nothing left behind`, async () => {
+  test(`I4: ${rounds} times, then revert: as before, nothing left behind`, async () => {
+    let kills = 0;
     for (let round = 0; round < rounds; round++) {
       fresh();
       const ms = Math.random() * whole;
-      await killedAfter(ms);
+      kills += await killedAfter(ms);
       const reverted = setpoint("revert");
       if (reverted.status !== 0) expect(reverted.stderr, `after ${ms} ms`).toMatch(/no such run/);
       expect(tree(), `after ${ms} ms`).toEqual(before);
     }
+    tally({ invariants: ["I4"], what: "kills", count: kills });
   });
 });

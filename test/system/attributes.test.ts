@@ -50,7 +50,7 @@ describe("what a file has besides its content is kept when it is replaced", () =
   });
 });
 
-describe("the umask", () => {
+describe("I20: the umask", () => {
   const masks = share === 1 ? Array.from({ length: 512 }, (_, n) => n).filter((n) => n % 9 === 0 || n === 0o777) : [0, 0o777];
   for (const mask of masks) {
     onMachine(

@@ -79,40 +79,44 @@ describe("a playbook over real Debian configuration files", () => {
     for (const type of ["file", "directory", "tree", "link", "line", "block", "replace", "config", "command"]) expect(used).toContain(type);
   });
 
-  onMachine("is applied, changes and writes nothing the second time, and is taken back byte for byte", [...tools, "strace"], (place) => {
-    const root = lived(place);
-    const before = treeOf(root);
-    const aclOf = (path: string) => must("getfacl", "-n", "-p", path);
-    const [sshd, sysctl] = [join(root, "etc/ssh/sshd_config"), join(root, "etc/sysctl.conf")];
-    const acl = aclOf(sshd);
+  onMachine(
+    "I2, I4: is applied, changes and writes nothing the second time, and is taken back byte for byte",
+    [...tools, "strace"],
+    (place) => {
+      const root = lived(place);
+      const before = treeOf(root);
+      const aclOf = (path: string) => must("getfacl", "-n", "-p", path);
+      const [sshd, sysctl] = [join(root, "etc/ssh/sshd_config"), join(root, "etc/sysctl.conf")];
+      const acl = aclOf(sshd);
 
-    const applied = place.apply(BOOK, { more: ["--root", root] });
-    expect(applied.json.problems).toEqual([]);
-    expect(applied.json).toMatchObject({ exit: 0, status: "applied", summary: { failed: 0, conflicts: 0, verified: true } });
-    expect(readFileSync(sshd, "utf8")).toMatch(/^PermitRootLogin no$/m);
-    expect(aclOf(sshd)).toBe(acl);
-    expect(statSync(sshd).uid).toBe(Number(must("id", "-u", "games")));
-    expect(must("getfattr", "-m", "-", "-d", sysctl)).toContain('trusted.mark="1"');
-    expect(must("getfattr", "-m", "-", "-d", sshd)).toContain('user.origin="package"');
+      const applied = place.apply(BOOK, { more: ["--root", root] });
+      expect(applied.json.problems).toEqual([]);
+      expect(applied.json).toMatchObject({ exit: 0, status: "applied", summary: { failed: 0, conflicts: 0, verified: true } });
+      expect(readFileSync(sshd, "utf8")).toMatch(/^PermitRootLogin no$/m);
+      expect(aclOf(sshd)).toBe(acl);
+      expect(statSync(sshd).uid).toBe(Number(must("id", "-u", "games")));
+      expect(must("getfattr", "-m", "-", "-d", sysctl)).toContain('trusted.mark="1"');
+      expect(must("getfattr", "-m", "-", "-d", sshd)).toContain('user.origin="package"');
 
-    const [then, state] = [treeOf(root), treeOf(place.state)];
-    const again = place.apply(BOOK, { more: ["--root", root], through: tracing(place.trace) });
-    expect(again.json).toMatchObject({ exit: 0, status: "in-sync", summary: { changed: 0 } });
-    // Whoever wants the lock must open it.
-    expect(changesIn(place.trace, (line) => line.includes(`"${place.state}/lock", O_RDWR`))).toEqual([]);
-    expect(differences(then, treeOf(root), () => true)).toEqual([]);
-    expect(differences(state, treeOf(place.state), () => true)).toEqual([]);
-    expect(place.setpoint(["plan", BOOK, "--root", root]).code).toBe(0);
-    expect(place.setpoint(["verify", BOOK, "--root", root]).code).toBe(0);
+      const [then, state] = [treeOf(root), treeOf(place.state)];
+      const again = place.apply(BOOK, { more: ["--root", root], through: tracing(place.trace) });
+      expect(again.json).toMatchObject({ exit: 0, status: "in-sync", summary: { changed: 0 } });
+      // Whoever wants the lock must open it.
+      expect(changesIn(place.trace, (line) => line.includes(`"${place.state}/lock", O_RDWR`))).toEqual([]);
+      expect(differences(then, treeOf(root), () => true)).toEqual([]);
+      expect(differences(state, treeOf(place.state), () => true)).toEqual([]);
+      expect(place.setpoint(["plan", BOOK, "--root", root]).code).toBe(0);
+      expect(place.setpoint(["verify", BOOK, "--root", root]).code).toBe(0);
 
-    const reverted = place.setpoint(["revert"]);
-    expect(reverted.json).toMatchObject({ exit: 0, status: "reverted", summary: { failed: 0, conflicts: 0 } });
-    expect(differences(before, treeOf(root), untouchedBy(applied, root))).toEqual([]);
-    expect(leftovers(root)).toEqual([]);
-    expect(place.setpoint(["revert"]).code).toBe(0);
-  });
+      const reverted = place.setpoint(["revert"]);
+      expect(reverted.json).toMatchObject({ exit: 0, status: "reverted", summary: { failed: 0, conflicts: 0 } });
+      expect(differences(before, treeOf(root), untouchedBy(applied, root))).toEqual([]);
+      expect(leftovers(root)).toEqual([]);
+      expect(place.setpoint(["revert"]).code).toBe(0);
+    },
+  );
 
-  onMachine("plans the same under a relative root, and touches nothing", tools, (place) => {
+  onMachine("I1: plans the same under a relative root, and touches nothing", tools, (place) => {
     const root = lived(place);
     // Fingerprints of sensitive contents are the same once there is a key for them.
     const empty = place.playbook("  - file: unmanaged\n    state: absent\n");

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { describe, expect } from "vitest";
+import { tally } from "../support/figures.ts";
+import { RealDisk } from "../support/real-disk.ts";
 import { leftovers, must, onMachine, type Place, run, textOf } from "./machine.ts";
 import { differences, treeOf } from "./tree.ts";
 
@@ -11,10 +13,10 @@ function files(place: Place, target: string, count: number, bytes: number): stri
 }
 
 /** A command that fills a file system, as another process may at any time; a revert leaves the rest to the test. */
-function filling(folder: string): string {
+function filling(folder: string, guard = "once: true"): string {
   return `  - command: another process fills the disk
-    run: [ sh, -c, 'dd if=/dev/zero of=${folder}/filler bs=64k 2>/dev/null; dd if=/dev/zero of=${folder}/filler bs=1 count=4096 oflag=append conv=notrunc 2>/dev/null; true' ]
-    once: true
+    run: [ sh, -c, 'touch filled; dd if=/dev/zero of=${folder}/filler bs=64k 2>/dev/null; dd if=/dev/zero of=${folder}/filler bs=1 count=4096 oflag=append conv=notrunc 2>/dev/null; true' ]
+    ${guard}
     undo: [ 'true' ]
 `;
 }
@@ -24,7 +26,7 @@ const whole = (place: Place, count: number) => {
   for (let n = 0; n < count; n += 1) expect(textOf(place.at(`live/f${n}`)) === wanted, `live/f${n}`).toBe(true);
 };
 
-describe("a disk without room", () => {
+describe("I16: a disk without room", () => {
   onMachine("a target that cannot hold the new contents is refused with numbers, before anything", ["mount"], (place) => {
     place.disk("live", 16);
     const book = place.playbook(files(place, "live", 4, 6 << 20));
@@ -53,37 +55,73 @@ describe("a disk without room", () => {
     expect(refused.json.problems?.[0]?.detail).toContain(place.state);
   });
 
-  for (const [name, make] of [
-    ["ext4", (place: Place) => place.disk("live", 16)],
-    ["tmpfs", (place: Place) => place.mount("live", "-t", "tmpfs", "-o", "size=12m", "tmpfs")],
+  for (const [name, tools, make] of [
+    ["ext4", [], (place: Place) => place.disk("live", 16)],
+    ["xfs", ["mkfs.xfs"], (place: Place) => new RealDisk(place, "live", "xfs", place.folder).folder],
+    ["btrfs", ["mkfs.btrfs"], (place: Place) => new RealDisk(place, "live", "btrfs", place.folder).folder],
+    ["tmpfs", [], (place: Place) => place.mount("live", "-t", "tmpfs", "-o", "size=12m", "tmpfs")],
   ] as const) {
-    onMachine(`a target (${name}) that fills up in the middle halts the run; resume and revert work afterwards`, ["mount"], (place) => {
-      const live = make(place);
-      const count = 20;
-      const early = "  - file: live/early\n    content: early\n";
-      const book = place.playbook(`${early}${filling(live)}${files(place, "live", count, 200_000)}`);
-      const before = treeOf(live);
-      const halted = place.apply(book);
-      expect(halted.code, halted.err).toBe(6);
-      expect(halted.json.actions?.find(({ status }) => status === "failed")?.detail).toMatch(/no space left on the device/);
-      expect(leftovers(live)).toEqual([]);
-      rmSync(`${live}/filler`);
-      const resumed = place.setpoint(["resume"]);
-      expect(resumed.json, resumed.out).toMatchObject({ exit: 0, status: "applied", summary: { verified: true } });
-      whole(place, count);
-      // And once more full, while undoing.
-      run([
-        "sh",
-        "-c",
-        `dd if=/dev/zero of=${live}/filler bs=64k; dd if=/dev/zero of=${live}/filler bs=1 count=4096 oflag=append conv=notrunc`,
-      ]);
-      const left = place.setpoint(["revert"]);
-      expect([0, 6]).toContain(left.code);
-      rmSync(`${live}/filler`);
-      expect(place.setpoint(["revert"]).json).toMatchObject({ exit: 0, status: "reverted" });
-      expect(differences(before, treeOf(live))).toEqual([]);
-      expect(leftovers(live)).toEqual([]);
-    });
+    onMachine(
+      `a target (${name}) that fills up in the middle halts the run; resume and revert work afterwards`,
+      ["mount", ...tools],
+      (place) => {
+        const live = make(place);
+        const count = 20;
+        const early = "  - file: live/early\n    content: early\n";
+        const book = place.playbook(`${early}${filling(live)}${files(place, "live", count, 200_000)}`);
+        const before = treeOf(live);
+        const halted = place.apply(book);
+        expect(halted.code, halted.err).toBe(6);
+        expect(halted.json.actions?.find(({ status }) => status === "failed")?.detail).toMatch(/no space left on the device/);
+        expect(leftovers(live)).toEqual([]);
+        rmSync(`${live}/filler`);
+        const resumed = place.setpoint(["resume"]);
+        expect(resumed.json, resumed.out).toMatchObject({ exit: 0, status: "applied", summary: { verified: true } });
+        whole(place, count);
+        // And once more full, while undoing.
+        run([
+          "sh",
+          "-c",
+          `dd if=/dev/zero of=${live}/filler bs=64k; dd if=/dev/zero of=${live}/filler bs=1 count=4096 oflag=append conv=notrunc`,
+        ]);
+        const left = place.setpoint(["revert"]);
+        expect([0, 6]).toContain(left.code);
+        rmSync(`${live}/filler`);
+        expect(place.setpoint(["revert"]).json).toMatchObject({ exit: 0, status: "reverted" });
+        expect(differences(before, treeOf(live))).toEqual([]);
+        expect(leftovers(live)).toEqual([]);
+        tally({ invariants: ["I16"], what: "full disks", count: 2 });
+      },
+    );
+  }
+
+  for (const system of ["ext4", "xfs", "btrfs"] as const) {
+    onMachine(
+      `site and state on one disk (${system}) that fills up in the middle: said, resumed and reverted when there is room`,
+      ["mount", `mkfs.${system}`],
+      (place) => {
+        const both = new RealDisk(place, "both", system, place.folder).folder;
+        const state = `${both}/state`;
+        const count = 20;
+        const book = place.playbook(
+          `  - file: both/live/early\n    content: early\n${filling(both, "creates: filled")}${files(place, "both/live", count, 200_000)}`,
+        );
+        const before = treeOf(`${both}/live`);
+        const halted = place.apply(book, { state });
+        expect([1, 6], halted.out).toContain(halted.code);
+        expect(`${halted.out}${halted.err}`).toMatch(/no space left on the device/);
+        expect(leftovers(`${both}/live`)).toEqual([]);
+        rmSync(`${both}/filler`);
+        // btrfs gives room back with its next transaction.
+        must("sync", "-f", both);
+        const resumed = place.setpoint(["resume"], { state });
+        expect(resumed.json, resumed.out).toMatchObject({ exit: 0, status: "applied", summary: { verified: true } });
+        for (let n = 0; n < count; n += 1) expect(textOf(`${both}/live/f${n}`) === textOf(place.at("source.bin")), `f${n}`).toBe(true);
+        expect(place.setpoint(["revert"], { state }).json).toMatchObject({ exit: 0, status: "reverted" });
+        expect(differences(before, treeOf(`${both}/live`))).toEqual([]);
+        tally({ invariants: ["I16"], what: "full disks", count: 1 });
+      },
+    );
   }
 
   onMachine("a state directory that fills up in the middle halts the run; resume and revert work afterwards", ["mount"], (place) => {
@@ -117,7 +155,7 @@ describe("a disk without room", () => {
   });
 });
 
-describe("a disk that refuses", () => {
+describe("I16: a disk that refuses", () => {
   const book = "  - file: live/a\n    content: new a\n  - file: live/b\n    content: new b\n";
 
   onMachine("a read-only file system is said, and nothing changes", ["mount"], (place) => {

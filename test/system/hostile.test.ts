@@ -2,13 +2,14 @@ import { once } from "node:events";
 import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect } from "vitest";
+import { tally } from "../support/figures.ts";
 import { shareOf } from "../support/share.ts";
 import { leftovers, must, onMachine, type Place, start, textOf } from "./machine.ts";
 import { differences, treeOf } from "./tree.ts";
 
 const NOBODY = 65534;
 
-describe("paths that somebody else plays with", () => {
+describe("I21: paths that somebody else plays with", () => {
   onMachine("a target that became a symlink since the plan was saved makes the plan stale", ["root"], (place) => {
     place.write("live/a", "old");
     place.write("outside/secret", "secret");
@@ -34,53 +35,62 @@ describe("paths that somebody else plays with", () => {
     expect(textOf(place.at("live/was/a"))).toBe("old");
   });
 
-  onMachine("a folder swapped for a symlink all the time leads nothing outside", ["root", "setpriv"], async (place) => {
-    mkdirSync(place.at("live/inner"), { recursive: true });
-    mkdirSync(place.at("outside"));
-    for (const folder of ["live", "live/inner"]) chownSync(place.at(folder), NOBODY, NOBODY);
-    symlinkSync(place.at("outside"), place.at("live/link"));
-    must("chown", "-h", `${NOBODY}:${NOBODY}`, place.at("live/link"));
-    const swapper = place.write(
-      "swap.cjs",
-      `const fs = require("fs");
+  onMachine(
+    "a folder swapped for a symlink all the time leads nothing outside",
+    ["root", "setpriv"],
+    async (place) => {
+      mkdirSync(place.at("live/inner"), { recursive: true });
+      mkdirSync(place.at("outside"));
+      for (const folder of ["live", "live/inner"]) chownSync(place.at(folder), NOBODY, NOBODY);
+      symlinkSync(place.at("outside"), place.at("live/link"));
+      must("chown", "-h", `${NOBODY}:${NOBODY}`, place.at("live/link"));
+      const swapper = place.write(
+        "swap.cjs",
+        `const fs = require("fs");
        process.chdir(${JSON.stringify(place.at("live"))});
-       const quietly = (body) => { try { body(); } catch {} };
-       process.send?.("ready");
-       setInterval(() => {
+       let swaps = 0;
+       const swap = (from, to) => { try { fs.renameSync(from, to); swaps += 1; } catch {} };
+       for (;;) {
          for (let n = 0; n < 200; n++) {
-           quietly(() => fs.renameSync("inner", "held"));
-           quietly(() => fs.renameSync("link", "inner"));
-           quietly(() => fs.renameSync("inner", "link"));
-           quietly(() => fs.renameSync("held", "inner"));
+           swap("inner", "held");
+           swap("link", "inner");
+           swap("inner", "link");
+           swap("held", "inner");
          }
-       }, 1);`,
-    );
-    const count = shareOf(2000);
-    const book = place.playbook(
-      `  - file: live/inner/f\${{ each.value }}\n    id: f\n    for_each: [ ${Array.from({ length: count }, (_, n) => n).join(", ")} ]\n    content: written\n`,
-    );
-    const before = treeOf(place.at("outside"));
-    const racing = start(["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", process.execPath, swapper]);
-    try {
-      for (let n = 0; n < 4; n += 1) {
-        const ran = place.apply(book);
-        expect([0, 1, 3, 4, 6, 9], ran.out + ran.err).toContain(ran.code);
-        expect(differences(before, treeOf(place.at("outside")), () => true)).toEqual([]);
+         fs.writeFileSync("../swaps", String(swaps));
+       }`,
+      );
+      const count = shareOf(2000);
+      const book = place.playbook(
+        `  - file: live/inner/f\${{ each.value }}\n    id: f\n    for_each: [ ${Array.from({ length: count }, (_, n) => n).join(", ")} ]\n    content: written\n`,
+      );
+      const before = treeOf(place.at("outside"));
+      chownSync(place.write("swaps", "0"), NOBODY, NOBODY);
+      const racing = start(["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", process.execPath, swapper]);
+      try {
+        // Swaps and applies race until there were so many of both.
+        for (let n = 0; n < 4 || Number(textOf(place.at("swaps"))) < shareOf(1_000_000); n += 1) {
+          const ran = place.apply(book);
+          expect([0, 1, 3, 4, 6, 9], ran.out + ran.err).toContain(ran.code);
+          expect(differences(before, treeOf(place.at("outside")), () => true)).toEqual([]);
+        }
+      } finally {
+        racing.kill("SIGKILL");
+        await once(racing, "exit");
       }
-    } finally {
-      racing.kill("SIGKILL");
-      await once(racing, "exit");
-    }
-    // Put in order again, the same command comes to its end.
-    if (existsSync(place.at("live/held"))) {
-      if (existsSync(place.at("live/inner"))) renameSync(place.at("live/inner"), place.at("live/link"));
-      renameSync(place.at("live/held"), place.at("live/inner"));
-    } else if (lstatSync(place.at("live/inner")).isSymbolicLink()) throw new Error("the folder is lost");
-    expect(place.apply(book).code).toBe(0);
-    expect(readdirSync(place.at("live/inner")).length).toBe(count);
-    expect(leftovers(place.at("live"))).toEqual([]);
-    expect(readdirSync(place.at("outside"))).toEqual([]);
-  });
+      // Put in order again, the same command comes to its end.
+      if (existsSync(place.at("live/held"))) {
+        if (existsSync(place.at("live/inner"))) renameSync(place.at("live/inner"), place.at("live/link"));
+        renameSync(place.at("live/held"), place.at("live/inner"));
+      } else if (lstatSync(place.at("live/inner")).isSymbolicLink()) throw new Error("the folder is lost");
+      expect(place.apply(book).code).toBe(0);
+      expect(readdirSync(place.at("live/inner")).length).toBe(count);
+      expect(leftovers(place.at("live"))).toEqual([]);
+      expect(readdirSync(place.at("outside"))).toEqual([]);
+      tally({ invariants: ["I21"], what: "swaps", count: Number(textOf(place.at("swaps"))) });
+    },
+    1_200_000,
+  );
 
   onMachine("in a sticky folder that all may write to, files are made, and what others put there is not followed", ["root"], (place) => {
     mkdirSync(place.at("live"));

@@ -1,6 +1,10 @@
 import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
+import { tally } from "../support/figures.ts";
+import { until } from "../support/real-wait.ts";
 import { shareOf } from "../support/share.ts";
 import { BIN, onMachine, type Place, start, textOf } from "./machine.ts";
 
@@ -24,7 +28,7 @@ async function entered(place: Place): Promise<void> {
   }
 }
 
-describe("the lock of a state directory", () => {
+describe("I15: the lock of a state directory", () => {
   onMachine(
     "of many starters exactly one holds it, the others exit 8",
     ["flock"],
@@ -43,8 +47,39 @@ describe("the lock of a state directory", () => {
       await Promise.all(starters.map(({ ended }) => ended));
       expect(exits.slice(-1)).toEqual([0]);
       expect(textOf(place.at("entered"))).toBe("in\n");
+      tally({ invariants: ["I15"], what: "starters", count });
     },
     180_000,
+  );
+
+  onMachine(
+    "a holder that is stopped keeps it from all and is named; killed, running or stopped, it frees it at once",
+    ["flock"],
+    async (place) => {
+      const book = place.playbook(WAITING);
+      const rounds = shareOf(20);
+      const count = 8;
+      for (let round = 0; round < rounds; round += 1) {
+        rmSync(place.state, { recursive: true, force: true });
+        rmSync(place.at("entered"), { force: true });
+        rmSync(place.at("release"), { force: true });
+        const holder = starter(place, book);
+        await entered(place);
+        if (round % 2 === 0) holder.child.kill("SIGSTOP");
+        const refused = await Promise.all(Array.from({ length: count }, () => starter(place, book).ended));
+        expect(refused).toEqual(Array(count).fill(8));
+        expect(place.apply(book).json.problems?.[0]?.detail).toContain(`process ${holder.child.pid}`);
+        holder.child.kill("SIGKILL");
+        expect(await holder.ended).toBe("SIGKILL");
+        // What the file says decides nothing: a pid that is somebody else's by now, or that was never a holder's.
+        writeFileSync(join(place.state, "lock"), `${process.pid}\n`);
+        expect(place.setpoint(["gc"]).code).toBe(0);
+        place.write("release", "");
+        await until("its command ended", () => !/still running/.test(place.setpoint(["resume"]).out));
+        tally({ invariants: ["I15"], what: "starters", count: count + 2 });
+      }
+    },
+    600_000,
   );
 
   onMachine("a killed holder frees it, and its command is waited for or named", ["flock"], async (place) => {

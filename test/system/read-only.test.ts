@@ -41,7 +41,7 @@ function used(place: Place): { readonly book: string; readonly run: string } {
   return { book, run: applied.json.run ?? "" };
 }
 
-onMachine("every command that only looks changes nothing, under strace", ["strace"], (place) => {
+onMachine("I1: every command that only looks changes nothing, under strace", ["strace"], (place) => {
   const { book, run: applied } = used(place);
   const saved = place.at("saved.plan");
   expect(place.setpoint(["plan", book, "-o", saved]).code).toBe(2);
@@ -75,7 +75,7 @@ onMachine("every command that only looks changes nothing, under strace", ["strac
   expect(differences(before, treeOf(place.folder), () => true)).toEqual([]);
 });
 
-onMachine("looking at a machine without a state directory makes none", ["strace"], (place) => {
+onMachine("I1: looking at a machine without a state directory makes none", ["strace"], (place) => {
   const book = place.playbook(BOOK);
   for (const words of [["plan", book], ["lint", book], ["verify", book], ["status"], ["history"]]) {
     place.setpoint(words, { through: tracing(place.trace) });
@@ -84,7 +84,7 @@ onMachine("looking at a machine without a state directory makes none", ["strace"
   expect(existsSync(place.state)).toBe(false);
 });
 
-onMachine("plan -o writes its file, and nothing else", ["strace"], (place) => {
+onMachine("I1: plan -o writes its file, and nothing else", ["strace"], (place) => {
   const { book } = used(place);
   const saved = place.at("saved.plan");
   expect(place.setpoint(["plan", book, "-o", saved], { through: tracing(place.trace) }).code).toBe(2);

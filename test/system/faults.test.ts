@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { describe, expect } from "vitest";
+import { tally } from "../support/figures.ts";
 import { shareOf } from "../support/share.ts";
 import { leftovers, must, onMachine, type Place, type Report, textOf } from "./machine.ts";
 import { differences, type Tree, treeOf } from "./tree.ts";
@@ -19,6 +20,9 @@ const FAULTS: readonly (readonly [string, string])[] = [
   ["symlink", "EIO"],
   ["fchmod", "EIO"],
   ["ftruncate", "EIO"],
+  ["openat", "EMFILE"],
+  ["fsync", "EINTR"],
+  ["openat", "EINTR"],
 ];
 
 /** Calls of one name that are met in the whole suite. */
@@ -99,7 +103,7 @@ function carryOn(place: Place, book: string, failed: Report): Report {
   return resumed?.code === 0 ? resumed : place.apply(book);
 }
 
-describe("an error of the disk at the k-th call", () => {
+describe("I16: an error of the disk at the k-th call", () => {
   for (const [call, error] of FAULTS) {
     onMachine(
       `${error} at ${call}: said, and resume and revert reach the same states as without it`,
@@ -118,7 +122,7 @@ describe("an error of the disk at the k-th call", () => {
           const said = `${call} ${k}: ${failed.out}${failed.err}`;
           expect([0, 1, 6, 9], said).toContain(failed.code);
           if (failed.code !== 0) {
-            expect(said).toMatch(/no space left|input\/output error|could not|failed/i);
+            expect(said).toMatch(/no space left|input\/output error|too many open files|interrupted|could not|failed/i);
             const done = carryOn(place, book, failed);
             expect(done.code, `${said}\n${done.out}${done.err}`).toBe(0);
           }
@@ -134,6 +138,7 @@ describe("an error of the disk at the k-th call", () => {
           }
           expect(reverted.code, `${said}\n${reverted.out}`).toBe(0);
           expect(differences(before, treeOf(place.at("live"))), said).toEqual([]);
+          tally({ invariants: ["I16", "I3", "I4"], what: "faults", count: 1 });
         }
       },
       600_000,

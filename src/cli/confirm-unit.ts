@@ -6,7 +6,9 @@ export function confirmUnit({ self, stateDirectory }: Pick<Context, "self" | "st
   readonly text: string;
 } {
   const name = "setpoint-confirm.service";
-  const start = [...self, "confirm", "--overdue", "--wait", "--state-dir", stateDirectory].map(word).join(" ");
+  const start = [...self, "confirm", "--overdue", "--wait", "--state-dir", stateDirectory]
+    .map((text) => word(text.replaceAll("$", "$$$$")))
+    .join(" ");
   return {
     name,
     text: `# Reverts what \`setpoint apply --confirm-within\` did and nobody confirmed in time, also when that passed while the machine was off.
@@ -29,8 +31,8 @@ WantedBy=multi-user.target
   };
 }
 
-/** A word as systemd.service(5) reads it: in quotes where it has to be, and with nothing in it that systemd would expand. */
+/** A word as systemd reads it: in quotes where it has to be, and with no specifier in it. In a command line a `$` must be doubled before. */
 function word(text: string): string {
-  const plain = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$").replaceAll("\n", "\\n");
+  const plain = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("\n", "\\n");
   return /^[\w@%+=:,./-]+$/.test(plain) ? plain : `"${plain}"`;
 }

@@ -91,7 +91,7 @@ export class ContentStore implements Contents {
     if (kept) return kept;
     const path = this.paths.get(digest);
     for (const one of path === undefined ? [] : [path, ...(this.others.get(digest) ?? [])]) {
-      const bytes = this.readFile(one);
+      const bytes = this.readQuietly(one);
       if (bytes && sha256(bytes) === digest) return bytes;
     }
     for (const source of this.sources) {
@@ -102,6 +102,16 @@ export class ContentStore implements Contents {
       "content-moved",
       path === undefined ? `the content ${digest} is nowhere to be had` : `${path} changed while it was read`,
     );
+  }
+
+  /** Where something else stands at the path by now, its content is looked for elsewhere. */
+  private readQuietly(path: string): Buffer | undefined {
+    try {
+      return this.readFile(path);
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      return undefined;
+    }
   }
 
   text(digest: Digest): string {

@@ -1,6 +1,7 @@
 import {
   CannotConverge,
   type Digest,
+  isKeyed,
   type Operation,
   type PlannedSetting,
   type RegisterId,
@@ -111,7 +112,10 @@ export class Judge {
     const restores = direction === "back" && journalOnly;
     if (!restores && fits(to)) return "settled";
     const untouched = restores || fits(from);
-    const torn = !untouched && this.book.isInDoubt(status) && kind.torn?.(found, ends.before, ends.after, step.manner ?? {}) === true;
+    // A resume and a revert know a hidden content by its fingerprint alone: what is found is to be spelled alike.
+    const isSpelledKeyed = [from, to].some((end) => (kind.contents?.(end) ?? []).some(isKeyed));
+    const spelled = isSpelledKeyed ? vault.seal(found) : found;
+    const torn = !untouched && this.book.isInDoubt(status) && kind.torn?.(spelled, ends.before, ends.after, step.manner ?? {}) === true;
     const forced = !untouched && !torn && step.forced === true;
     if (!untouched && !torn && !forced) {
       work.append({ t: "conflict", action: step.n, found, phase: direction });
@@ -128,7 +132,7 @@ export class Judge {
     }
     const operations = kind.transition(
       step.register,
-      torn || forced ? found : restores ? from : { ...from, ...found },
+      torn || forced ? spelled : restores ? from : { ...from, ...spelled },
       to,
       step.manner ?? {},
     );

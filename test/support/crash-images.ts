@@ -27,27 +27,34 @@ export async function moments(
 ): Promise<{ readonly life: Life; readonly moments: readonly Moment[] }> {
   const found: Moment[] = [];
   let calls = 0;
+  let isProgram = false;
   const keep = (story: string) => found.push({ scenario: scenario.fork(calls + 1), story });
   keep("before the first call");
   const life = await scenario.run(module, args, {
     ...fate,
     watchers: [
       {
-        before: () => {
+        before: ({ name }) => {
           calls += 1;
+          isProgram = name === "run";
         },
         after: (call) => keep(`after call ${calls} (${shownCall(call)})`),
       },
     ],
-    writes: halves(() => keep(`within call ${calls}, a write`)),
+    // What a program leaves half done is its own affair.
+    writes: halves(
+      () => !isProgram,
+      () => keep(`within call ${calls}, a write`),
+    ),
   });
   return { life, moments: found };
 }
 
 /** Each write takes half of its bytes at first: what stands there in between is a moment too. */
-function halves(between: () => void): Appetite {
+function halves(applies: () => boolean, between: () => void): Appetite {
   let halved = 0;
   return (length) => {
+    if (!applies()) return length;
     if (halved === length) {
       halved = 0;
       between();

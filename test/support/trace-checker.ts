@@ -185,7 +185,7 @@ export class TraceChecker implements Watcher {
     for (const [name] of folder.durableEntries) {
       const path = `${this.state}/runs/${name}`;
       const journal = durableAt(this.disk, `${path}/journal`);
-      const plan = durableAt(this.disk, `${path}/plan.json`);
+      const plan = planOf(durableAt(this.disk, `${path}/plan.json`)?.durableData ?? Buffer.alloc(0));
       const inner = durableAt(this.disk, path);
       if (!journal || !plan || !inner) continue;
       const records = recordsOf(journal.durableData, name);
@@ -194,7 +194,7 @@ export class TraceChecker implements Watcher {
         run: name as RunId,
         folder: inner,
         prefix: keys.tempPrefix(name),
-        plan: planOf(plan.durableData),
+        plan,
         records,
         later: recordsOf(journal.data, name).slice(records.length),
       });
@@ -227,10 +227,17 @@ function foldOf(records: readonly JournalRecord[]): RunState | undefined {
   return known;
 }
 
-function planOf(bytes: Buffer): Plan {
-  const known = plans.get(bytes) ?? (JSON.parse(bytes.toString("utf8")) as Plan);
-  plans.set(bytes, known);
-  return known;
+/** Undefined where what is durable of it is no plan. */
+function planOf(bytes: Buffer): Plan | undefined {
+  const known = plans.get(bytes);
+  if (known) return known;
+  try {
+    const plan = JSON.parse(bytes.toString("utf8")) as Plan;
+    plans.set(bytes, plan);
+    return plan;
+  } catch {
+    return undefined; // cut off: a power cut now would leave a run that can neither be resumed nor reverted
+  }
 }
 
 /** The paths that a plan is about, with the numbers of their steps, and the folders in which recovery looks for temp files. */

@@ -258,6 +258,11 @@ function isAppended({ data, durableData }: Inode): boolean {
   return data.length > durableData.length && data.subarray(0, durableData.length).equals(durableData);
 }
 
+/** Nothing was written since, only cut off: that happens or it does not. */
+function isShortened({ data, durableData }: Inode): boolean {
+  return data.length < durableData.length && durableData.subarray(0, data.length).equals(data);
+}
+
 /**
  * What a power cut can make of a file's data. Appended bytes reach the disk as a prefix, or as zeros where the size came
  * first; a file that was rewritten is old, new, empty or cut. Of the many prefixes one stands for all.
@@ -265,6 +270,7 @@ function isAppended({ data, durableData }: Inode): boolean {
 function dataOutcomes(inode: Inode): readonly Buffer[] {
   if (sameData(inode)) return [inode.data];
   const { data, durableData } = inode;
+  if (isShortened(inode)) return [durableData, data];
   const from = isAppended(inode) ? durableData.length : 0;
   const outcomes = [durableData, data, data.subarray(0, from + Math.floor((data.length - from) / 2))];
   if (isAppended(inode)) outcomes.push(zeroTail(inode));
@@ -286,6 +292,7 @@ function tornData(inode: Inode, choose: Chooser): Buffer {
       if (isAppended(inode)) return zeroTail(inode);
       return data;
     default: {
+      if (isShortened(inode)) return durableData;
       const from = isAppended(inode) ? durableData.length : 0;
       return data.subarray(0, from + choose(data.length - from + 1));
     }

@@ -18,7 +18,7 @@ describe("completion", () => {
   test("of bash offers commands, then the options of the command, and files where a value is due", () => {
     const bash = script("bash");
     expect(offered(bash, "setpoint", "")).toEqual(expect.arrayContaining(["init", "apply", "completion", "gc"]));
-    expect(offered(bash, "setpoint", "re")).toEqual(["resume", "revert"]);
+    expect(offered(bash, "setpoint", "re")).toEqual(["resume", "revert", "replay"]);
     expect(offered(bash, "setpoint", "apply", "--all")).toEqual(["--allow-weak-state-dir", "--allow-irreversible"]);
     expect(offered(bash, "setpoint", "gc", "--dry")).toEqual(["--dry-run"]);
     expect(offered(bash, "setpoint", "plan", "--color", "n")).toEqual(["never"]);

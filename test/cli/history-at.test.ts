@@ -28,7 +28,7 @@ function past(
 
 const content = (machine: Machine, at: string, path: string) => machine.run("history", "--at", at, "--content", path);
 
-describe("history --at", () => {
+describe("history --at", { timeout: 120_000 }, () => {
   test("shows after each run what was there then, and writes out its contents", () => {
     const machine = new Machine().write("motd", "as it was\n");
     const first = machine.applyFiles("web", { motd: "1\n", other: "x\n" });

@@ -33,7 +33,7 @@ function eventful(): Machine {
   return machine;
 }
 
-describe("ledger rebuild", () => {
+describe("ledger rebuild", { timeout: 120_000 }, () => {
   test("gives the very bytes that were kept, also of what gc gave up, and of secrets", () => {
     const machine = eventful();
     const kept = bytes(machine);

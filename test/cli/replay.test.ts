@@ -61,7 +61,7 @@ function parts(contents: ContentStore, with_: ReadonlyMap<string, Goal> = goals)
   return { kinds, goals: with_, contents, vault, ledger: new Ledger() };
 }
 
-describe("replay", () => {
+describe("replay", { timeout: 120_000 }, () => {
   test("decides the same of every run: partial edits, prunes, debts, reverts and a secret", () => {
     const machine = new Machine().write("hosts", "first\n");
     const apply = (resources: string, ...more: readonly string[]) => {

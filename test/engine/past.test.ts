@@ -47,7 +47,9 @@ function lies(told: ReadonlyMap<RegisterId, Known>, real: Snapshot, gone: readon
 /** Nobody else changes anything, and the clock goes on. */
 const honest = deed.filter((one: Deed) => one.do !== "edit" && one.do !== "clock");
 
-test("what is told of a moment is what really was then: right after each command, and still when all are done", async () => {
+test("what is told of a moment is what really was then: right after each command, and still when all are done", {
+  timeout: 120_000,
+}, async () => {
   let looked = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(honest, { minLength: 1, maxLength: 12 }), async (deeds) => {

@@ -16,7 +16,9 @@ function differences(world: DeedWorld): unknown {
   });
 }
 
-test("the ledger rebuilt from the journals has the bytes of the one that was kept, after any commands, deaths, clocks and gc", async () => {
+test("the ledger rebuilt from the journals has the bytes of the one that was kept, after any commands, deaths, clocks and gc", {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 14 }), async (deeds) => {
       const world = new DeedWorld();

@@ -17,8 +17,19 @@ export interface PlannedResource {
   readonly onFailure?: OnFailure;
   readonly protect?: true;
   readonly retry?: { readonly attempts: number; readonly delay: number };
+  /** The name of the transaction that it is in. */
+  readonly transaction?: string;
   /** Whether `--only`, `--exclude` and `--tags` chose it; others are planned for ownership alone. */
   readonly selected?: false;
+}
+
+/** Resources that succeed or are undone together. */
+export interface PlannedTransaction {
+  readonly name: string;
+  readonly mode: "saga" | "two_phase";
+  /** Run when all is set: if it fails, all is undone. */
+  readonly check?: readonly string[];
+  readonly at: Place;
 }
 
 /** A setting and the index of the resource that wants it. */
@@ -55,6 +66,8 @@ export interface Change extends Step {
   readonly needs?: readonly number[];
   /** `converge` could not be worked out yet; `after` is the same as `before`. */
   readonly unknown?: true;
+  /** The transaction that it is in. */
+  readonly transaction?: string;
   /** The stack that set the register last, where it is another one. */
   readonly foreign?: string;
   readonly resources: readonly { readonly address: Address; readonly at: Place }[];
@@ -97,6 +110,7 @@ export interface Plan {
   readonly resources: readonly PlannedResource[];
   readonly settings: readonly PlannedSetting[];
   readonly orphans: readonly Orphan[];
+  readonly transactions?: readonly PlannedTransaction[];
   /** Contents that the changes set, as base64 by digest; only in a saved plan. */
   readonly contents?: { readonly [digest: string]: string };
   /** Sensitive contents by fingerprint, encrypted under the state directory's key; only in a saved plan. */

@@ -124,8 +124,15 @@ export interface RegisterKind<S extends State = State> {
   readonly opaque?: true;
   /** A reading runs a program that may answer otherwise after any change. */
   tentative?(register: Register): boolean;
+  /** Whether a change can be prepared so far that it cannot fail any more, and then be made or dropped: a part of a two-phase transaction. */
+  preparable?(register: Register, from: S, to: S, manner: Manner): boolean;
   /** The other machine that holds it: registers of one are set one after another, those of different ones side by side. */
   origin?(register: Register): string | undefined;
+  /**
+   * Waits until nothing that a dead process of ours began can still change the register: a database's session goes on after
+   * its client's death. Asked before a register in doubt is read. Throws SystemFault.
+   */
+  quiet?(register: Register, reader: Reader): Promise<void>;
   /** An effect's idempotency key (reliability.md §8). `generation`: how often the effect was compensated to the end. */
   effectKey?(register: Register, generation: number, back: boolean): string;
   /** With evidence from the journal: whether an effect happened of which no record tells. Throws SystemFault. */

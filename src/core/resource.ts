@@ -24,6 +24,13 @@ export interface Declared {
   readonly selected: boolean;
   /** Folder that its sources are relative to. */
   readonly folder: string;
+  /** What it succeeds or is undone together with. */
+  readonly transaction?: {
+    readonly name: string;
+    readonly mode: "saga" | "two_phase";
+    readonly check?: readonly string[];
+    readonly at: Place;
+  };
 }
 
 /** The keys that every type takes, after expressions. */

@@ -44,7 +44,7 @@ export class Delivery {
     const { work } = this.book;
     const effect = isEffect(kindOf(work.tools.kinds, act.step.register.kind), act.step.register);
     for (let attempt = 1; ; attempt++) {
-      if (effect) this.recordSent(act);
+      if (effect) this.recordSent(act, prepared);
       try {
         const outcome = await prepared.commit();
         if (outcome?.answer !== undefined) act.answer = outcome.answer;
@@ -60,12 +60,12 @@ export class Delivery {
   }
 
   /** Durable before the request leaves. */
-  private recordSent(act: Act): void {
+  private recordSent(act: Act, { mark }: Prepared): void {
     const { work } = this.book;
     const key = this.book.direction === "back" ? act.undoKey : act.key;
     if (key === undefined) return;
     try {
-      work.append({ t: "sent", action: act.step.n, key });
+      work.append({ t: "sent", action: act.step.n, key, ...(mark && { mark }) });
       work.journal.sync();
     } catch (thrown) {
       const failure = faultIn(thrown);
@@ -75,15 +75,25 @@ export class Delivery {
 
   /** What follows a fault of an effect: it is sent again after a wait, it turns out to have happened, or not. Throws Undecided. */
   private async afterTrouble(act: Act, failure: SystemFault, attempt: number): Promise<"again" | "happened" | "give up"> {
-    const { peers } = this.book.work.tools.remotes;
-    const later = async () =>
-      failure.peer?.retry === true && (await peers.pause(attempt, failure.peer.after)) ? ("again" as const) : ("give up" as const);
+    // The other side is in another state than we think; that does not change by asking once more.
+    if (failure.code === "precondition") return "give up";
     // What takes an effect back is idempotent as declared.
-    if (failure.mutated === "no" || this.book.direction === "back") return later();
+    const isForward = this.book.direction === "forward";
+    if (isForward && failure.mutated === "maybe" && (await this.settle(act, failure)) === "happened") return "happened";
+    const { peers } = this.book.work.tools.remotes;
+    if (failure.peer?.retry !== true || !(await peers.pause(attempt, failure.peer.after))) return "give up";
+    // Meanwhile the other side may have come to it, or have forgotten the key.
+    const mayBeDone = failure.mutated === "maybe" || this.book.isDoubtful(act.step);
+    return isForward && mayBeDone ? this.settle(act, failure) : "again";
+  }
+
+  /** What is known of an effect that may have been executed. Throws Undecided where that is nothing. */
+  private async settle(act: Act, failure: SystemFault): Promise<"again" | "happened"> {
     const resolution = await this.resolve(act.step, act);
     if (resolution === "happened") return "happened";
     if (typeof resolution === "object") throw new Undecided(`${failure.message}; ${resolution.unknown}`, failure);
-    return later();
+    this.book.mayHaveHappened(act.step, resolution === "again");
+    return "again";
   }
 
   private async resolve(step: Todo, act: Act) {
@@ -94,6 +104,7 @@ export class Delivery {
         reader: tools.reader,
         key: act.key ?? "",
         sentAt: run.steps.get(step.n)?.sentAt,
+        mark: run.steps.get(step.n)?.mark,
         now: tools.system.clock.now(),
       });
       return resolution ?? { unknown: "no reading tells whether it happened" };

@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type PlannedResource,
   type PlannedSetting,
+  type PlannedTransaction,
   type Problem,
   type Reader,
   type RegisterId,
@@ -37,6 +38,7 @@ export interface ExpandParts {
 export interface Expanded {
   readonly resources: readonly PlannedResource[];
   readonly settings: readonly PlannedSetting[];
+  readonly transactions?: readonly PlannedTransaction[];
   /** The links that the declared paths lead through; a saved plan has only where they led. */
   readonly through?: readonly Through[];
 }
@@ -83,7 +85,22 @@ export async function expand(
     for (const setting of own[by] ?? []) settings.push({ ...setting, by });
     for (const setting of swept[by] ?? []) settings.push({ ...setting, by });
   }
-  return { expanded: { resources: expansion.plannedResources(), settings, through: expansion.through }, problems };
+  const transactions = transactionsOf(declared);
+  return {
+    expanded: {
+      resources: expansion.plannedResources(),
+      settings,
+      through: expansion.through,
+      ...(transactions.length > 0 && { transactions }),
+    },
+    problems,
+  };
+}
+
+function transactionsOf(declared: readonly Declared[]): readonly PlannedTransaction[] {
+  const found = new Map<string, PlannedTransaction>();
+  for (const { transaction } of declared) if (transaction !== undefined) found.set(transaction.name, transaction);
+  return [...found.values()];
 }
 
 /** How the ids of effects begin. */
@@ -228,6 +245,7 @@ class Expansion {
         ...(on_failure !== undefined && { onFailure: on_failure }),
         ...(protect === true && { protect }),
         ...(retry !== undefined && { retry }),
+        ...(one.transaction && { transaction: one.transaction.name }),
         ...(one.selected ? {} : { selected: false as const }),
       };
     });

@@ -117,6 +117,7 @@ export function finish(
         unknown: true as const,
         ...(draft.tentative === undefined && { tentative: "not known without running its guard" }),
       }),
+      ...transactionOf(draft, settings, resources),
       ...foreignOf(draft.id, parts),
     };
     changes.push(change);
@@ -187,6 +188,16 @@ function placesOf(
   }
   for (const { address } of draft.pruned) places.push({ address, at: { file: "", line: 0, column: 0 } });
   return places;
+}
+
+function transactionOf(
+  draft: Draft,
+  settings: readonly PlannedSetting[],
+  resources: readonly PlannedResource[],
+): { readonly transaction?: string } {
+  const names = draft.settings.map((index) => resources[settings[index]?.by ?? -1]?.transaction);
+  const name = names.find((one) => one !== undefined);
+  return name === undefined ? {} : { transaction: name };
 }
 
 /** How the settings together want it done. */

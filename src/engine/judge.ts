@@ -1,6 +1,7 @@
 import {
   CannotConverge,
   type Digest,
+  type Doubt,
   isKeyed,
   type Operation,
   type PlannedSetting,
@@ -30,9 +31,26 @@ export class Judge {
 
   /** What each register is now; a step whose register cannot be read fails. */
   async readNow(steps: readonly Todo[]): Promise<Map<number, State>> {
-    const found = await this.readStates(steps);
+    const found = await this.readStates(await this.quiet(steps));
     for (const step of steps) this.veil(step, found.get(step.n));
     return found;
+  }
+
+  /** The steps of which nothing is under way any more that a dead process began; one of which that is not known fails. */
+  private async quiet(steps: readonly Todo[]): Promise<readonly Todo[]> {
+    const { run, tools } = this.book.work;
+    const still: Todo[] = [];
+    for (const step of steps) {
+      try {
+        if (this.book.isInDoubt(run.steps.get(step.n)?.status ?? "pending"))
+          await kindOf(tools.kinds, step.register.kind).quiet?.(step.register, tools.reader);
+        still.push(step);
+      } catch (thrown) {
+        if (!(thrown instanceof SystemFault)) throw thrown;
+        this.book.fail(step, new SystemFault(thrown.code, thrown.message, { mutated: "maybe", cause: thrown }));
+      }
+    }
+    return still;
   }
 
   /** What stands where a hidden content stood or is to stand is hidden too: it may be an earlier or later secret. */
@@ -165,9 +183,9 @@ export class Judge {
       prepared: [],
       ...this.keyOf(kind, step),
     });
-    const sentAt = this.sentAt(step, found);
-    const resolution = await this.resolution(kind, step, sentAt);
-    this.book.mayHaveHappened(step, resolution === "again" && sentAt !== undefined);
+    const sent = this.sent(step, found);
+    const resolution = await this.resolution(kind, step, sent);
+    this.book.mayHaveHappened(step, resolution === "again" && sent.sentAt !== undefined);
     if (typeof resolution === "object") {
       this.book.doubt(step, resolution.unknown);
       return undefined;
@@ -192,9 +210,9 @@ export class Judge {
   }
 
   /** An answer that cannot be had leaves the doubt as it is. */
-  private async resolution(kind: RegisterKind, step: Todo, sentAt: number | undefined): Promise<Resolution> {
+  private async resolution(kind: RegisterKind, step: Todo, sent: Pick<Doubt, "sentAt" | "mark">): Promise<Resolution> {
     const { reader, system } = this.book.work.tools;
-    const doubt = { reader, key: this.keyOf(kind, step).key ?? "", sentAt, now: system.clock.now() };
+    const doubt = { reader, key: this.keyOf(kind, step).key ?? "", ...sent, now: system.clock.now() };
     try {
       return (await kind.resolve?.(step.register, doubt)) ?? { unknown: "no reading tells whether it happened" };
     } catch (thrown) {
@@ -204,10 +222,12 @@ export class Judge {
   }
 
   /** When it was first sent, by this run or the one that left it in doubt; in a doubt of which that is not known, long ago. */
-  private sentAt(step: Todo, found: State): number | undefined {
-    const own = this.book.work.run.steps.get(step.n)?.sentAt;
-    if (own !== undefined || found.is !== "doubt") return own;
-    return this.book.work.tools.ledger.receipts.get(step.register.key)?.doubt?.sentAt ?? 0;
+  private sent(step: Todo, found: State): Pick<Doubt, "sentAt" | "mark"> {
+    const { tools, run } = this.book.work;
+    const own = run.steps.get(step.n);
+    if (own?.sentAt !== undefined || found.is !== "doubt") return { sentAt: own?.sentAt, mark: own?.mark };
+    const doubt = tools.ledger.receipts.get(step.register.key)?.doubt;
+    return { sentAt: doubt?.sentAt ?? 0, mark: doubt?.mark };
   }
 
   /** The keys of an effect, which differ by how often it was compensated by now. */

@@ -40,6 +40,16 @@ export function keepBefore(work: Work, digest: Digest, path: string, size: numbe
   work.folder.before.add(digest, bytes);
 }
 
+/** Keeps what another machine holds and is about to go. */
+export function keepRemote(work: Work, digest: Digest): void {
+  const { contents, vault, state } = work.tools;
+  const name = vault.nameOf(digest);
+  if (isKeyed(name) ? state.blobs.hasDurably(name) : work.folder.before.has(digest) || work.folder.after.has(digest)) return;
+  const bytes = contents.bytes(digest);
+  if (isKeyed(name) || bytes.length >= PACK_LIMIT) state.blobs.put(name, bytes);
+  else work.folder.before.add(digest, bytes);
+}
+
 /** Keeps what another machine answered, as a blob that nobody can read without the state directory's key: it may hold anything. */
 export function keepAnswer(work: Work, answer: Json): Digest {
   const { contents, vault, state } = work.tools;

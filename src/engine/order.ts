@@ -51,23 +51,36 @@ export function circleProblem(names: readonly { readonly name: string; readonly 
 
 /**
  * The stages in which steps are made, from their listed order and needs alone: neighbours go in parallel where neither
- * needs the other; an opaque step stands alone. `back` undoes in reverse, with the needs turned round.
+ * needs the other; an opaque step stands alone, and those of one unit are a
+ * stage of their own, where the last of them stands. `back` undoes in reverse, with the needs turned round.
  */
 export function stagesOf<S extends Step & Pick<Change, "needs">>(
   steps: readonly S[],
   direction: "forward" | "back",
   kinds: ReadonlyMap<string, RegisterKind>,
+  unitOf: (step: S) => string | undefined = () => undefined,
 ): readonly (readonly S[])[] {
-  const ordered = [...steps].sort((a, b) => (direction === "forward" ? a.n - b.n : b.n - a.n));
+  const ordered = together(
+    [...steps].sort((a, b) => (direction === "forward" ? a.n - b.n : b.n - a.n)),
+    unitOf,
+  );
   const stages: S[][] = [];
   let stage: S[] = [];
   /** Forward: the steps of the stage. Back: what the steps of the stage need. */
   let barred = new Set<number>();
+  let last: string | undefined;
   for (const step of ordered) {
+    const unit = unitOf(step);
+    if (unit !== undefined && unit === last) {
+      stages.at(-1)?.push(step);
+      continue;
+    }
+    last = unit;
     const kind = kinds.get(step.register.kind);
     if (!kind) throw new Bug(`no kind ${step.register.kind}`);
+    const stands = kind.opaque === true || unit !== undefined;
     const meets = direction === "forward" ? (step.needs ?? []).some((need) => barred.has(need)) : barred.has(step.n);
-    if (stage.length > 0 && (kind.opaque || meets)) {
+    if (stage.length > 0 && (stands || meets)) {
       stages.push(stage);
       stage = [];
       barred = new Set();
@@ -75,7 +88,7 @@ export function stagesOf<S extends Step & Pick<Change, "needs">>(
     stage.push(step);
     if (direction === "forward") barred.add(step.n);
     else for (const need of step.needs ?? []) barred.add(need);
-    if (kind.opaque) {
+    if (stands) {
       stages.push(stage);
       stage = [];
       barred = new Set();
@@ -83,4 +96,23 @@ export function stagesOf<S extends Step & Pick<Change, "needs">>(
   }
   if (stage.length > 0) stages.push(stage);
   return stages;
+}
+
+/** Moves the steps of a unit to where its last one stands. */
+function together<S>(steps: readonly S[], unitOf: (step: S) => string | undefined): readonly S[] {
+  const units = new Map<string, S[]>();
+  for (const step of steps) {
+    const unit = unitOf(step);
+    if (unit === undefined) continue;
+    const known = units.get(unit);
+    if (known) known.push(step);
+    else units.set(unit, [step]);
+  }
+  if (units.size === 0) return steps;
+  return steps.flatMap((step) => {
+    const unit = unitOf(step);
+    const members = unit === undefined ? undefined : units.get(unit);
+    if (members === undefined) return [step];
+    return members.at(-1) === step ? members : [];
+  });
 }

@@ -53,6 +53,20 @@ export function isEffect(kind: RegisterKind, register: Register): boolean {
   return kind.evidence?.(register) === "journal";
 }
 
+/** How a whole pass ended. */
+export interface Outcome {
+  /** Whether it stopped before its end: a failure under `stop`, or a signal. */
+  readonly halted: boolean;
+  /** A failed sync: nothing may be done any more in this process (W5). */
+  readonly fatal?: SystemFault;
+  /** Whether a failed resource asks for the run to be undone. */
+  readonly revert: boolean;
+  /** A transaction could not be taken back: the run is one that is being reverted now. */
+  readonly stuck?: true;
+  /** What checks of transactions said against what was set. */
+  readonly refused?: readonly string[];
+}
+
 /** What a pass writes down: how each action ended, in the journal and in the results, and what waits or stops because of it. */
 export class Book {
   readonly work: Work;
@@ -62,6 +76,10 @@ export class Book {
   /** Effects that may have been executed by an earlier request: that a later one was certainly not does not end that. */
   private readonly doubtful = new Set<number>();
   private readonly dependents = new Map<number, number[]>();
+  /** Steps that are not to be begun any more, and why. */
+  readonly dropped = new Map<number, string>();
+  /** What checks of transactions said against what was set. */
+  readonly refused: string[] = [];
   halted = false;
   wantsRevert = false;
 
@@ -77,6 +95,12 @@ export class Book {
   }
 
   isBlocked(step: Todo): boolean {
+    const why = this.dropped.get(step.n);
+    if (why !== undefined) {
+      this.bad.add(step.n);
+      this.end(step, "blocked", { detail: why });
+      return true;
+    }
     const blockers = this.direction === "forward" ? (step.needs ?? []) : (this.dependents.get(step.n) ?? []);
     const blocker = blockers.find((n) => this.bad.has(n));
     if (blocker === undefined) return false;

@@ -23,6 +23,7 @@ import type { PlanParts } from "./plan-parts.ts";
 import { readForPlan } from "./read.ts";
 import { readySettings } from "./results.ts";
 import { aboutConflicts, exposedSecrets, movedLinks } from "./settings-check.ts";
+import { transactionProblems } from "./transaction-check.ts";
 
 /** A plan, still without its digest, and what stands against it. */
 export interface Planned {
@@ -72,9 +73,12 @@ export async function makePlan(expanded: Expanded, parts: PlanParts): Promise<Pl
   problems.push(...movedLinks(expanded, drafting));
   if (problems.length === 0) problems.push(...drafting.prove());
   const finished = finish(drafting, parts, settings, resources);
-  problems.push(...finished.problems);
+  problems.push(...finished.problems, ...transactionProblems(expanded, finished.changes, parts));
   return {
-    plan: assemble(parts, resources, settings, finished.changes, finished.steady, orphanLines(orphans, kept)),
+    plan: {
+      ...assemble(parts, resources, settings, finished.changes, finished.steady, orphanLines(orphans, kept)),
+      ...(expanded.transactions && { transactions: expanded.transactions }),
+    },
     problems,
     states: read.states,
   };

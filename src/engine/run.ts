@@ -21,11 +21,12 @@ import { faultIn } from "../system/index.ts";
 import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
-import type { Todo } from "./pass-book.ts";
+import type { Outcome, Todo } from "./pass-book.ts";
 import { prepareGoals } from "./plan.ts";
 import { readAll } from "./read.ts";
 import { recover } from "./recover.ts";
-import { type Outcome, setAll } from "./set-all.ts";
+import { finishAborts } from "./saga.ts";
+import { setAll, takeBack } from "./set-all.ts";
 import { SECRET_MARK } from "./vault.ts";
 import { divergences, movedFacts } from "./verify.ts";
 import { registersRead, type Tools, type Work } from "./work.ts";
@@ -95,6 +96,8 @@ export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunRep
   recover(work);
   work.append({ t: "resume", setpoint: tools.setpoint, boot: tools.system.clock.bootId() });
   work.journal.sync();
+  const unfinished = await finishAborts(work, takeBack);
+  if (unfinished !== undefined) return finishForward(work, unfinished, "resume");
   const todo = todoOf(plan).filter((step) => work.run.steps.get(step.n)?.status !== "done");
   tools.emit({ type: "begin", run: folder.run, stack: plan.stack, kind: "resume", total: todo.length });
   const outcome = await setAll(work, todo, "forward");
@@ -109,6 +112,8 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
   const problems: Problem[] = [];
   let verified = false;
   if (outcome.fatal) return afterFatal(work, outcome.fatal, kind);
+  for (const why of outcome.refused ?? []) problems.push(error("check-failed", "what was set does not pass its check", why));
+  if (outcome.stuck) return end(work, { kind, status: "revert-halted", exit: 6, verified: false, problems });
   let exit = 0;
   let status: RunStatus = "applied";
   if (outcome.halted || bad.length > 0) {

@@ -2,28 +2,22 @@ import { type Operation, registerId, SystemFault } from "../core/index.ts";
 import { CommitGroup, Directories, faultIn, isSyncFailure } from "../system/index.ts";
 import { Delivery, JournalFailed, Undecided } from "./delivery.ts";
 import { Judge } from "./judge.ts";
-import { keepBefore } from "./keep.ts";
+import { keepBefore, keepRemote } from "./keep.ts";
 import { stagesOf } from "./order.ts";
-import { type Act, Book, type Direction, type Todo } from "./pass-book.ts";
+import { type Act, Book, type Direction, type Outcome, type Todo } from "./pass-book.ts";
+import { Sagas, type TakeBack, unitsOf } from "./saga.ts";
 import type { Work } from "./work.ts";
 
 /** Most actions that commit together. */
 const GROUP_LIMIT = 1000;
 
-/** How a whole pass ended. */
-export interface Outcome {
-  /** Whether it stopped before its end: a failure under `stop`, or a signal. */
-  readonly halted: boolean;
-  /** A failed sync: nothing may be done any more in this process (W5). */
-  readonly fatal?: SystemFault;
-  /** Whether a failed resource asks for the run to be undone. */
-  readonly revert: boolean;
-}
-
 /** Apply, resume and revert: sets every step, stage by stage, under the three-way check and the journal. */
 export async function setAll(work: Work, todo: readonly Todo[], direction: Direction): Promise<Outcome> {
   return new Pass(work, todo, direction).run();
 }
+
+/** Takes steps back, in the order computed for the swapped changes. */
+export const takeBack: TakeBack = (work, todo) => setAll(work, todo, "back");
 
 class Pass {
   private readonly work: Work;
@@ -32,6 +26,7 @@ class Pass {
   private readonly judge: Judge;
   private readonly directories: Directories;
   private readonly delivery: Delivery;
+  private readonly sagas: Sagas;
   private readonly tempPrefix: string;
   private warned = false;
   private readonly lives: number[] = [];
@@ -45,6 +40,7 @@ class Pass {
     this.judge = new Judge(this.book);
     this.directories = new Directories(work.tools.system);
     this.delivery = new Delivery(this.book);
+    this.sagas = new Sagas(this.book, takeBack);
     this.tempPrefix = work.tools.state.keys().tempPrefix(work.run.run);
   }
 
@@ -53,7 +49,7 @@ class Pass {
     const { direction } = this.book;
     work.willDo(todo.length);
     try {
-      for (const stage of stagesOf(todo, direction, work.tools.kinds)) {
+      for (const stage of stagesOf(todo, direction, work.tools.kinds, unitsOf(work))) {
         for (let from = 0; from < stage.length; from += GROUP_LIMIT) {
           if (work.tools.stopped()) this.book.halted = true;
           const group = stage.slice(from, from + GROUP_LIMIT);
@@ -62,6 +58,8 @@ class Pass {
             continue;
           }
           await this.group(group);
+          const stuck = await this.sagas.after(group);
+          if (stuck !== undefined) return stuck;
         }
       }
     } catch (thrown) {
@@ -71,7 +69,8 @@ class Pass {
     } finally {
       this.directories.trim(0);
     }
-    return { halted: this.book.halted, revert: this.book.wantsRevert };
+    const { halted, wantsRevert: revert, refused } = this.book;
+    return { halted: halted || refused.length > 0, revert, ...(refused.length > 0 && { refused }) };
   }
 
   /** One group: read, decide, prepare, make durable, journal, commit, make durable, journal. */
@@ -112,6 +111,7 @@ class Pass {
       tempPrefix: this.tempPrefix,
       remotes: work.tools.remotes,
       keep: (digest, path, stat) => keepBefore(work, digest, path, stat.size),
+      keepContent: (digest) => keepRemote(work, digest),
       lastStat: (path) => work.tools.reader.lastStat(path),
       placed: (path, content, stat) => work.tools.reader.remember(path, content, stat),
       live: (action) => this.live(action),
@@ -150,6 +150,7 @@ class Pass {
       const context = {
         action: step.n,
         attempt: this.work.run.steps.get(step.n)?.attempt ?? 0,
+        run: this.work.run.run,
         manner: step.manner ?? {},
         back: this.book.direction === "back",
         ...(act.key !== undefined && { key: act.key }),
@@ -209,7 +210,7 @@ class Pass {
     else await settledAll([...chains.values()].map((chain) => this.commitChain(chain, done)));
     for (const { sync } of settled) {
       for (const operation of sync) {
-        const prepared = await group.prepare(operation, { action: 0, attempt: 0, manner: {}, back: false });
+        const prepared = await group.prepare(operation, { action: 0, attempt: 0, run: this.work.run.run, manner: {}, back: false });
         await prepared.commit();
       }
     }

@@ -3,13 +3,15 @@ import { isOpen, type RunFolder } from "../journal/index.ts";
 import { inDoubt } from "./answer.ts";
 import { openRun } from "./begin.ts";
 import { recover } from "./recover.ts";
+import { abortUnfinished, finishAborts } from "./saga.ts";
+import { takeBack } from "./set-all.ts";
 import type { Tools, Work } from "./work.ts";
 
 /**
  * Ends an open run of a stack so that a new one may begin: its remains are cleared and it is marked superseded; what it
  * did stays revertible. Throws SystemFault where undos are left to do.
  */
-export function recoverRun(tools: Tools, folder: RunFolder): void {
+export async function recoverRun(tools: Tools, folder: RunFolder): Promise<void> {
   const work = openRun(tools, folder, folder.plan());
   try {
     const { status, back } = work.run;
@@ -21,6 +23,17 @@ export function recoverRun(tools: Tools, folder: RunFolder): void {
       );
     keepDoubt(work);
     recover(work);
+    const stuck = (await finishAborts(work, takeBack)) ?? (await abortUnfinished(work, takeBack));
+    if (stuck?.fatal) throw stuck.fatal;
+    if (stuck !== undefined) {
+      work.append({ t: "end", state: "revert-halted", exit: 6, counts: {} });
+      work.journal.sync();
+      tools.state.record(tools.ledger, folder.plan(), folder);
+      throw new SystemFault(
+        "revert-open",
+        `a transaction of run ${folder.run} was cut off and could not be taken back whole: \`setpoint revert ${folder.run}\` goes on, \`setpoint abandon ${folder.run}\` gives it up`,
+      );
+    }
     work.append({ t: "end", state: "superseded", exit: 6, counts: {} });
     work.journal.sync();
     tools.state.record(tools.ledger, folder.plan(), folder);

@@ -1,4 +1,4 @@
-import type { ActionStatus, BreakerState, Receipt, RunId, RunStatus, State } from "../core/index.ts";
+import type { ActionStatus, BreakerState, JsonObject, Receipt, RunId, RunStatus, State } from "../core/index.ts";
 
 /** Ranges of step numbers of the frozen plan: [from, to, from, to, …], both ends included. */
 export type Ranges = readonly number[];
@@ -49,6 +49,14 @@ export interface Sent {
   readonly t: "sent";
   readonly action: number;
   readonly key: string;
+  /** Where the other side's log ended before. */
+  readonly mark?: JsonObject;
+}
+/** What becomes of a transaction: `abort` before the first undo, `commit` before the first commit, `retry` once an abort is through. */
+export interface Decide {
+  readonly t: "decide";
+  readonly transaction: string;
+  readonly to: "commit" | "abort" | "retry";
 }
 /** A circuit breaker that opened or closed. */
 export interface Breaker {
@@ -70,6 +78,8 @@ export interface Fail {
   readonly class: string;
   readonly message: string;
   readonly mutated: "no" | "maybe";
+  /** It failed while it was taken back. */
+  readonly phase?: "back";
 }
 /** In doubt, and nobody here can tell. */
 export interface Unknown {
@@ -140,6 +150,7 @@ export type RecordBody =
   | Intent
   | Sent
   | Breaker
+  | Decide
   | Done
   | Fail
   | Unknown
@@ -161,6 +172,7 @@ export const RECORD_TYPES: ReadonlySet<string> = new Set<RecordBody["t"]>([
   "intent",
   "sent",
   "breaker",
+  "decide",
   "done",
   "fail",
   "unknown",

@@ -2,6 +2,7 @@ import {
   type ActionStatus,
   type BreakerState,
   Bug,
+  type JsonObject,
   type Receipt,
   type RunId,
   type RunKind,
@@ -39,6 +40,8 @@ export interface StepState {
   generation?: number;
   /** For an effect: wall ms when its request was first sent, until it is known that it was not executed. */
   sentAt?: number;
+  /** Where the other side's log ended before that. */
+  mark?: JsonObject;
   /** For `failed`: whether something may have changed all the same. */
   mutated?: "no" | "maybe";
   message?: string;
@@ -72,6 +75,8 @@ export interface RunState {
   readonly steps: Map<number, StepState>;
   /** The circuit breakers that opened or closed. */
   readonly breakers: Map<string, BreakerState>;
+  /** What was decided about each transaction, until that is through. */
+  readonly transactions: Map<string, "commit" | "abort">;
   /** The turn of the command that came last to it; 0 in a journal of before turns were counted. */
   turn: number;
   /** The steps whose registers hold a secret; undefined where the journal is of before that was said. */
@@ -118,6 +123,7 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
     status: "interrupted",
     steps: new Map(),
     breakers: new Map(),
+    transactions: new Map(),
     turn: 0,
     sensitive: begin.sensitive ?? (begin.turn === undefined ? undefined : []),
     began: begin.at,
@@ -183,7 +189,7 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     case "fail": {
       const before = state.steps.get(record.action)?.status ?? "pending";
-      const step = move(state, record.action, "fail", state.back ? before : "failed");
+      const step = move(state, record.action, "fail", state.back || record.phase === "back" ? before : "failed");
       step.outcome = "failed";
       step.message = record.message;
       step.mutated = record.mutated;
@@ -194,9 +200,16 @@ export function take(state: RunState, record: JournalRecord): void {
       const step = state.steps.get(record.action);
       if (step?.status !== "intended" && step?.status !== "undoing")
         throw new Bug(`action ${record.action} of ${state.run} was sent without an intent`);
-      step.sentAt ??= record.at;
+      if (step.sentAt !== undefined) return;
+      step.sentAt = record.at;
+      if (record.mark === undefined) delete step.mark;
+      else step.mark = record.mark;
       return;
     }
+    case "decide":
+      if (record.to === "retry") state.transactions.delete(record.transaction);
+      else state.transactions.set(record.transaction, record.to);
+      return;
     case "breaker":
       state.breakers.set(record.origin, record.state);
       return;

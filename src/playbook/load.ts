@@ -26,6 +26,7 @@ import { withoutSecrets } from "./secrets.ts";
 import { type Selection, select } from "./select.ts";
 import { Reports, Source } from "./source.ts";
 import { renderTemplate } from "./template.ts";
+import { checkTransactionNames, expandTransaction, isTransaction } from "./transaction.ts";
 import { entryOf, kindOf, type MapNode, type Node, setOwn } from "./tree.ts";
 import { evaluateVars } from "./vars.ts";
 import { withLibraries } from "./with-libraries.ts";
@@ -168,9 +169,10 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     before,
   });
   const scope: Scope = { values: { inputs: inputs.values, vars, facts: given.facts }, before };
-  const all = resourceNodes(root, source, reports).flatMap((node) =>
-    expandResource(node, { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) }),
-  );
+  const context = { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) };
+  const nodes = resourceNodes(root, source, reports);
+  const all = nodes.flatMap((node) => (isTransaction(node) ? expandTransaction(node, context) : expandResource(node, context)));
+  checkTransactionNames(nodes, context);
   checkDuplicates(all, source, reports);
   checkSecretNames(all, inputs.secrets, given.types, source, reports);
   const directory = new Directory(all);

@@ -110,6 +110,7 @@ function notesOf(change: Change, paint: Painter): string[] {
   const notes: string[] = [];
   if (change.label === "irreversible") notes.push(paint.bold.red("IRREVERSIBLE"));
   if (change.label === "compensated") notes.push(paint.yellow("compensated"));
+  if (change.transaction !== undefined) notes.push(paint.dim(`in ${safeLine(change.transaction)}`));
   const tentative = tentativeText(change);
   if (tentative !== undefined) notes.push(paint.magenta(safeLine(tentative)));
   const reason = reasonText(change);

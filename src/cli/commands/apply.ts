@@ -118,7 +118,7 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
     const view = viewFor(context);
     const tools = toolsFor(context, state, reading, vaultFor(context, reading, loaded.value.secrets), view);
     for (const run of open) {
-      recoverRun(tools, state.runFolder(run));
+      await recoverRun(tools, state.runFolder(run));
       context.err.write(`run ${run} was interrupted: it is ended, and the plan is made from what is there now\n`);
     }
     reading = startReading(context, state, options);

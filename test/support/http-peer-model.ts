@@ -80,6 +80,11 @@ export class PeerModel {
     return this.seen.filter(({ method }) => method !== "GET" && method !== "HEAD");
   }
 
+  /** No key is known any more. */
+  forget(): void {
+    this.stored.clear();
+  }
+
   /** The newest token is not accepted any more. */
   revokeToken(): void {
     this.token += 1;

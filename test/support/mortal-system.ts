@@ -42,7 +42,7 @@ const OPENING: ReadonlySet<keyof Files> = new Set<keyof Files>([
   "openWrite",
 ]);
 
-/** One mutating call: a method of Files, or `run` of Processes. */
+/** One mutating call: a method of Files, `run` of Processes, or `request` for one that may change something. */
 export interface Call {
   readonly name: string;
   readonly given: readonly unknown[];
@@ -86,7 +86,7 @@ export class MortalSystem implements System {
     this.clock = inner.clock;
     this.chance = inner.chance;
     this.host = inner.host;
-    this.network = inner.network;
+    this.network = this.mortalNetwork();
     this.files = this.mortalFiles();
     this.processes = {
       ...inner.processes,
@@ -136,6 +136,26 @@ export class MortalSystem implements System {
   private die(): never {
     this.dead = true;
     throw new Killed();
+  }
+
+  private mortalNetwork(): System["network"] {
+    const { network } = this.inner;
+    const mine = Object.create(network) as { -readonly [K in keyof typeof network]: (typeof network)[K] };
+    mine.http = async (request) => {
+      this.live();
+      if (request.method === "GET" || request.method === "HEAD") return network.http(request);
+      const call: Call = { name: "request", given: [request] };
+      this.before(call);
+      const response = await network.http(request).catch((thrown: unknown) => {
+        this.failed(call);
+        // The process that dies after its request is gone before it hears that the request was lost.
+        if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
+        throw thrown;
+      });
+      this.after(call);
+      return response;
+    };
+    return mine;
   }
 
   private mortalFiles(): Files {

@@ -7,7 +7,19 @@ export { canonicalJson, given, isObject, type Json, type JsonObject, sameJson } 
 export { applyMode, formatMode, type Mode, type ModeStep, modeProblem, parseMode } from "./mode.ts";
 export * from "./names.ts";
 export * from "./network.ts";
-export type { Attributes, Command, HttpOperation, Operation, PollData, SqlOperation, SqlStatement, Standing } from "./operation.ts";
+export type {
+  Attributes,
+  Command,
+  HttpOperation,
+  MailOperation,
+  Operation,
+  PollData,
+  PublishOperation,
+  SqlOperation,
+  SqlStatement,
+  Standing,
+  StoreOperation,
+} from "./operation.ts";
 export * from "./plan.ts";
 export * from "./problem.ts";
 export * from "./register.ts";

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "./json.ts";
+import type { SqlDialect } from "./sql.ts";
 
 /** One HTTP exchange to be, as data. */
 export interface HttpRequest {
@@ -35,64 +36,101 @@ export interface HttpResponse {
 
 /** One connection to a database. Texts and parameters go apart: no value is ever part of a statement. */
 export interface SqlSession {
-  readonly dialect: "postgresql" | "mariadb" | "sqlite";
-  /** `$1`, `$2`, … for PostgreSQL, `?` for the others. Throws SystemFault with the SQLSTATE as its code. */
+  readonly dialect: SqlDialect;
+  /**
+   * `$1`, `$2`, … for PostgreSQL, `?` for the others; a list or map is sent as JSON, `{ $hex: "…" }` as bytes. Throws SystemFault
+   * with the SQLSTATE as its code, where the database gave one.
+   */
   query(text: string, values?: readonly Json[]): Promise<SqlResult>;
   /** Ends the connection; a transaction that is open is rolled back by the other side. */
   close(): Promise<void>;
 }
 
 export interface SqlResult {
-  /** Values as JSON has them: 64-bit integers, decimals and times as text. */
+  /** Values as JSON has them: 64-bit integers, decimals and times as text, bytes as `\\x…`. */
   readonly rows: readonly JsonObject[];
   /** Rows that a statement changed. */
   readonly affected: number;
 }
 
-/** One connection to a broker. */
+/** Where a broker, a store or a mail server is, and who we are there. */
+export type PlaceData = {
+  /** May hold a user and a password: never part of a register's key or of a message. */
+  readonly url: string;
+  readonly auth?: { readonly user?: string; readonly password?: string; readonly token?: string };
+  readonly tls?: TlsOptions;
+  /** ms for each question and each effect; left out: 30,000. */
+  readonly timeout?: number;
+};
+
+/** A message as playbooks and plans have it. */
+export type MessageData = {
+  /** Subject, queue, topic or stream, as the broker calls it. */
+  readonly to: string;
+  /** Of RabbitMQ: `to` is the routing key then. */
+  readonly exchange?: string;
+  readonly body: string;
+  readonly headers: { readonly [name: string]: string };
+  /** Of Kafka: messages with the same one keep their order. */
+  readonly partition_key?: string;
+};
+
+/** A message under its effect's key: the broker or its consumers deduplicate by it. */
+export type KeyedMessage = MessageData & { readonly key: string };
+
+/** What is known of the sending of a message that is looked for. */
+export interface Sought {
+  /** ms since it was first sent; negative where a clock went back. */
+  readonly age: number;
+  /** What `mark` gave before. */
+  readonly mark?: JsonObject;
+}
+
+/** `again`: the broker drops a second message with the same key, so that sending it once more is harmless. */
+export type Finding = "there" | "not" | "again" | "unknown";
+
+/** One connection to a broker. Everything throws SystemFault. */
 export interface BrokerSession {
-  /** Sends one message and waits until the broker has it. Throws SystemFault. Returns what the broker said of it. */
-  publish(message: BrokerMessage): Promise<JsonObject>;
-  /** Whether a message with this key is there, where the broker can be asked; undefined where it cannot. */
-  find(message: BrokerMessage): Promise<boolean | undefined>;
+  /** Where the broker's log ends now, so that a message can be looked for behind it; undefined where there is no looking. */
+  mark(message: KeyedMessage): Promise<JsonObject | undefined>;
+  /** Sends one message and waits until the broker has it. Returns what the broker said of it. */
+  publish(message: KeyedMessage): Promise<JsonObject>;
+  /** What can be found out about a message that may or may not have been sent. */
+  find(message: KeyedMessage, sought: Sought): Promise<Finding>;
   close(): Promise<void>;
 }
 
-export interface BrokerMessage {
-  /** Subject, queue or topic, as the broker calls it. */
-  readonly to: string;
-  readonly body: string;
-  readonly headers: { readonly [name: string]: string };
-  /** The effect's key: the broker or its consumers deduplicate by it. */
-  readonly key: string;
-  /** What only this broker knows, such as the offset that the intent stored. */
-  readonly options?: JsonObject;
+/** What a store holds under a key. */
+export interface StoredValue {
+  readonly value: Buffer;
+  readonly revision: string;
+  /** ms until it goes by itself. */
+  readonly ttl?: number;
+  /** Its content type, in stores that have one. */
+  readonly type?: string;
 }
 
-/** One connection to a store of keys and values. */
+/** One connection to a store of keys and values. Everything throws SystemFault. */
 export interface StoreSession {
-  /** The value and its revision; undefined where there is none. */
-  get(key: string): Promise<{ readonly value: Buffer; readonly revision: string } | undefined>;
-  /**
-   * Sets the key if it is at `revision` (undefined: only if it does not exist); false where it is not. `ttl` in ms.
-   */
-  put(key: string, value: Uint8Array, revision: string | undefined, ttl?: number): Promise<boolean>;
+  /** Undefined where there is none. */
+  get(key: string): Promise<StoredValue | undefined>;
+  /** Sets the key if it is at `revision` (undefined: only if it does not exist); false where it is not. `ttl` in ms. */
+  put(key: string, value: Omit<StoredValue, "revision">, revision: string | undefined): Promise<boolean>;
   /** Removes the key if it is at `revision`; false where it is not. */
   remove(key: string, revision: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** A message that is handed to a mail server. */
-export interface Mail {
-  readonly server: string;
+export type Mail = {
+  readonly server: PlaceData;
   readonly from: string;
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;
   /** The Message-ID. */
   readonly id: string;
-  readonly timeout?: number;
-}
+};
 
 /**
  * The only door to other machines. Every method throws SystemFault with `peer`: whether trying again may help; and
@@ -101,9 +139,9 @@ export interface Mail {
 export interface Network {
   http(request: HttpRequest): Promise<HttpResponse>;
   /** Opens a session; the driver is loaded by name, and without it the fault says what to install. */
-  sql(url: string, options?: { readonly timeout?: number }): Promise<SqlSession>;
-  broker(url: string, options?: { readonly timeout?: number }): Promise<BrokerSession>;
-  store(url: string, options?: { readonly timeout?: number }): Promise<StoreSession>;
+  sql(url: string, options?: { readonly timeout?: number; readonly readOnly?: boolean }): Promise<SqlSession>;
+  broker(place: PlaceData): Promise<BrokerSession>;
+  store(place: PlaceData): Promise<StoreSession>;
   mail(mail: Mail): Promise<{ readonly response: string }>;
   /** Ends idle connections. */
   close(): Promise<void>;

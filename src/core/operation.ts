@@ -1,6 +1,6 @@
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { Digest, RegisterId } from "./names.ts";
-import type { RequestData } from "./network.ts";
+import type { Mail, MessageData, PlaceData, RequestData } from "./network.ts";
 
 /** Metadata of a path that an operation sets; left out: as the performer's table says (kept, or the system's default). */
 export interface Attributes {
@@ -23,7 +23,7 @@ export interface Attributes {
  * | remove | that type of thing stands there; a directory is empty | |
  * | makeDirectory, makeLink, makeHardLink | as `over` says | 0755 and the process's own |
  * | sync | nothing is changed, what is there becomes durable | |
- * | run, http | | |
+ * | run, http, sql, publish, mail, store | | |
  */
 export type Operation =
   | ({
@@ -42,6 +42,10 @@ export type Operation =
   | { readonly do: "sync"; readonly path: string; readonly is: "file" | "directory" | "symlink" | "absent" }
   | ({ readonly do: "run" } & Command)
   | HttpOperation
+  | SqlOperation
+  | PublishOperation
+  | MailOperation
+  | StoreOperation
   | { readonly do: "record"; readonly register: RegisterId };
 
 /** A request that changes something at its URL. */
@@ -56,6 +60,65 @@ export interface HttpOperation {
   /** It takes an effect back, and has a key of its own. */
   readonly undo?: true;
   readonly poll?: PollData;
+}
+
+/** One transaction of a database, together with its receipt. */
+export interface SqlOperation {
+  readonly do: "sql";
+  /** With credentials. */
+  readonly url: string;
+  /** Transactions of one name wait for each other's end. */
+  readonly lock: string;
+  /** What must be there, to the letter, read under a lock: else somebody else was faster. */
+  readonly compare?: SqlStatement & { readonly rows: readonly JsonObject[] };
+  /** Questions that must find nothing: they keep what would be lost. */
+  readonly guards?: readonly (SqlStatement & { readonly url?: string; readonly found: string })[];
+  readonly statements: readonly SqlStatement[];
+  /**
+   * `effect`: done once under the effect's key; `action`: the receipt only tells whether this action's transaction was
+   * committed; `none`: statements that are no part of a transaction, and are read back.
+   */
+  readonly receipt: "effect" | "action" | "none";
+  /** It takes an effect back, and has a key of its own. */
+  readonly undo?: true;
+  /** ms for each statement; left out: 60,000. */
+  readonly timeout?: number;
+}
+
+/** A statement and its parameters: no value is part of its text. */
+export type SqlStatement = {
+  readonly text: string;
+  readonly values?: readonly Json[];
+  /** Rows that it must change. */
+  readonly affects?: number;
+  /** A content that is put behind the text as a literal: for what takes no parameters and must not be shown, a password's hash. */
+  readonly literal?: Digest;
+};
+
+/** A message to a broker, under the effect's key. */
+export interface PublishOperation {
+  readonly do: "publish";
+  readonly broker: PlaceData;
+  readonly message: MessageData;
+  /** It takes an effect back, and has a key of its own. */
+  readonly undo?: true;
+}
+
+/** A mail, whose Message-ID is made of the effect's key. */
+export interface MailOperation {
+  readonly do: "mail";
+  readonly mail: Omit<Mail, "id">;
+}
+
+/** Sets or removes what a store has under a key, if it is still at a revision. */
+export interface StoreOperation {
+  readonly do: "store";
+  readonly store: PlaceData;
+  readonly key: string;
+  /** Left out: the key is removed. */
+  readonly put?: { readonly content: Digest; readonly ttl?: number; readonly type?: string };
+  /** Left out: there must be nothing. */
+  readonly revision?: string;
 }
 
 /** How to wait for what a 202 promised. */

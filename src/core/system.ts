@@ -1,6 +1,7 @@
+import type { JsonObject } from "./json.ts";
 import type { Digest } from "./names.ts";
-import type { HttpResponse, Network, RequestData } from "./network.ts";
-import type { Command } from "./operation.ts";
+import type { Finding, HttpResponse, KeyedMessage, Network, PlaceData, RequestData, Sought, SqlResult, StoredValue } from "./network.ts";
+import type { Command, SqlStatement } from "./operation.ts";
 import type { Contents, PathSight } from "./sight.ts";
 
 /** What lstat tells. Times in ms since 1970 with a fraction; `mode` is the permission bits only. */
@@ -181,7 +182,22 @@ export interface Reader {
 export interface Remote {
   /** 2xx, 404 and 410 are answers; anything else is a fault. */
   http(request: RequestData & { readonly method: "GET" | "HEAD" | "OPTIONS" }): Promise<HttpResponse>;
+  /** What can be found out about a message that may or may not have been sent. */
+  message(broker: PlaceData, message: KeyedMessage, sought: Sought): Promise<Finding>;
+  /** What a store has under a key. */
+  stored(store: PlaceData, key: string): Promise<StoredValue | undefined>;
+  /**
+   * The rows of a question to a database, in a transaction that can only read; undefined where the database does not exist
+   * (a server that does not answer is a fault). `after`: the name of a lock; what another transaction under it began must have ended.
+   */
+  sql(question: SqlQuestion): Promise<SqlResult["rows"] | undefined>;
 }
+
+export type SqlQuestion = SqlStatement & {
+  readonly url: string;
+  readonly after?: string;
+  readonly timeout?: number;
+};
 
 /** That something was done, and when it was done for what. */
 export interface Receipt {
@@ -192,8 +208,8 @@ export interface Receipt {
   readonly payload?: string;
   /** The other side's answer, a content that is always sensitive. */
   readonly answer?: Digest;
-  /** Nobody knows whether it happened: nothing is sent until that is answered. `sentAt`: wall ms. */
-  readonly doubt?: { readonly sentAt?: number };
+  /** Nobody knows whether it happened: nothing is sent until that is answered. `sentAt`: wall ms; `mark` as in Doubt. */
+  readonly doubt?: { readonly sentAt?: number; readonly mark?: JsonObject };
   /** For a debt: the digest and set count of each watched register at that time. */
   readonly watched?: { readonly [register: string]: string };
 }

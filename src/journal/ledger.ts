@@ -344,7 +344,9 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
 function takeDoubt(ledger: Ledger, key: string, state: RunState, step: StepState | undefined): void {
   // Whoever gives a run up was told what it leaves in doubt.
   if (step?.status === "unknown" && state.status !== "abandoned") {
-    ledger.receipts.set(key, { run: state.run, at: state.ended, doubt: step.sentAt === undefined ? {} : { sentAt: step.sentAt } });
+    const { sentAt, mark } = step;
+    const doubt = sentAt === undefined ? {} : { sentAt, ...(mark && { mark }) };
+    ledger.receipts.set(key, { run: state.run, at: state.ended, doubt });
     return;
   }
   const known = ledger.receipts.get(key);

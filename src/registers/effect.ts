@@ -7,10 +7,13 @@ import {
   type JsonObject,
   type Label,
   type Operation,
+  type PublishOperation,
   type Reader,
   type Register,
   type RegisterKind,
+  type Resolution,
   registerId,
+  type Sought,
   type State,
 } from "../core/index.ts";
 import { isHappened, type Question } from "./question.ts";
@@ -48,6 +51,21 @@ export type EffectAbout = {
 /** Of a window only so much is used: clocks differ, and so do ideas of when it began. */
 const WINDOW_USED = 0.9;
 
+/** What the broker itself tells of a message; undefined where that is nothing. */
+async function atBroker(effect: EffectData, key: string, sought: Sought, reader: Reader): Promise<Resolution | undefined> {
+  if (effect.do !== "publish") return undefined;
+  const { broker, message } = effect as EffectData & PublishOperation;
+  const finding = await reader.remote.message(broker, { ...message, key }, sought);
+  switch (finding) {
+    case "there":
+      return "happened";
+    case "unknown":
+      return undefined;
+    default:
+      return finding;
+  }
+}
+
 /** Effects on other machines: that it was done, once, under its key. */
 export const effect: RegisterKind<EffectState> = {
   kind: "effect",
@@ -71,18 +89,20 @@ export const effect: RegisterKind<EffectState> = {
     return effectKey(stack, address, occurrence, generation, back);
   },
 
-  async resolve(register, { reader, key, sentAt, now }) {
-    const { verify, dedupe, in_doubt } = aboutOf(register);
+  async resolve(register, { reader, key, sentAt, mark, now }) {
+    const { effect, verify, dedupe, in_doubt } = aboutOf(register);
     // The record of its sending is durable before it leaves: without one it never left.
     if (sentAt === undefined) return "not";
     if (verify !== undefined) return (await isHappened(verify, key, reader)) ? "happened" : "not";
     const age = now - sentAt;
+    const found = await atBroker(effect, key, { age, ...(mark && { mark }) }, reader);
+    if (found !== undefined) return found;
     if (dedupe !== undefined && age >= 0 && age <= dedupe * WINDOW_USED) return "again";
     if (in_doubt === "retry") return "again";
     if (in_doubt === "skip") return "happened";
     const window = dedupe === undefined ? "" : ", and the time in which the other side would know it again has passed";
     return {
-      unknown: `its request may or may not have been executed${window}: find out, and say so with \`setpoint answer\`, or declare \`verify\`, \`dedupe\` or \`in_doubt\``,
+      unknown: `it may or may not have been done${window}: find out, and say so with \`setpoint answer\`, or declare \`verify\`, \`dedupe\` or \`in_doubt\``,
     };
   },
 };

@@ -13,6 +13,11 @@ const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   command: async () => (await import("./command.ts")).command,
   http: async () => (await import("./http.ts")).http,
   call: async () => (await import("./call.ts")).call,
+  message: async () => (await import("./message.ts")).message,
+  notify: async () => (await import("./notify.ts")).notify,
+  kv: async () => (await import("./kv.ts")).kv,
+  object: async () => (await import("./object.ts")).object,
+  sql_row: async () => (await import("./sql-row.ts")).sqlRow,
 };
 
 /** The types that come with setpoint, in the order of the reference. */

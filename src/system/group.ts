@@ -1,6 +1,10 @@
 import { errnoOf, type Operation, type System, SystemFault } from "../core/index.ts";
 import { replaceFile, writeInPlace } from "./file-performers.ts";
 import { sendHttp } from "./network/http-performer.ts";
+import { publish, sendMail } from "./network/message-performers.ts";
+import { sendSql } from "./network/sql-performer.ts";
+import { prepareSql } from "./network/sql-two-phase.ts";
+import { setStored } from "./network/store-performer.ts";
 import { makeDirectory, makeHardLink, makeLink, remove, setAttributes, settle } from "./path-performers.ts";
 import { fault } from "./read-file.ts";
 import { run } from "./run-performer.ts";
@@ -48,6 +52,16 @@ export class CommitGroup {
         return run(this.bench, operation, context);
       case "http":
         return sendHttp(this.bench.parts.remotes, operation, context);
+      case "sql":
+        return context.gid === undefined
+          ? sendSql(this.bench.parts.remotes, this.bench.parts.contents, operation, context)
+          : prepareSql(this.bench.parts.remotes, this.bench.parts.contents, operation, context, context.gid);
+      case "publish":
+        return publish(this.bench.parts.remotes, operation, context);
+      case "mail":
+        return sendMail(this.bench.parts.remotes, operation, context);
+      case "store":
+        return setStored(this.bench, operation, context);
       case "record":
         return { commit: () => undefined, abandon: () => undefined };
       default:

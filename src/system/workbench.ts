@@ -1,4 +1,4 @@
-import { type Digest, errnoOf, type FileStat, type Json, type Manner, type System, SystemFault } from "../core/index.ts";
+import { type Digest, errnoOf, type FileStat, type Json, type JsonObject, type Manner, type System, SystemFault } from "../core/index.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ContentStore } from "./contents.ts";
 import type { Directories } from "./directories.ts";
@@ -17,6 +17,8 @@ export interface GroupParts {
   readonly tempPrefix: string;
   /** Makes the content of a file about to go durable together with the intents. */
   keep(before: Digest, path: string, stat: FileStat): void;
+  /** Makes a content that another machine holds, and that is about to go, durable together with the intents. */
+  keepContent(before: Digest): void;
   /** What the last reading of a path was based on. */
   lastStat(path: string): FileStat | undefined;
   /** That a file of this content was put at a path just now, and what its descriptor tells of it since then. */
@@ -30,9 +32,13 @@ export interface GroupParts {
 export interface Prepared {
   // biome-ignore lint/suspicious/noConfusingVoidType: most performers have nothing to tell
   commit(): void | Promise<Outcome | void>;
-  abandon(): void;
+  abandon(): void | Promise<void>;
+  /** For a participant of a two-phase transaction, between `prepare` and `commit`: from here on it cannot fail. Throws SystemFault. */
+  vote?(): Promise<void>;
   /** The other machine that it is for; such a commit may be tried again after a fault that allows it. */
   readonly origin?: string;
+  /** Where the other side's log ends before it: what is sent is looked for behind that, if it is ever in doubt. */
+  readonly mark?: JsonObject;
 }
 
 /** What a commit learned. */
@@ -45,6 +51,8 @@ export interface Outcome {
 export interface ActionContext {
   readonly action: number;
   readonly attempt: number;
+  /** The run that it belongs to. */
+  readonly run: string;
   readonly manner: Manner;
   /** On the way back: an inode that was put aside takes its place again. */
   readonly back: boolean;
@@ -53,6 +61,8 @@ export interface ActionContext {
   /** The effect's key, and that of what takes it back. */
   readonly key?: string;
   readonly undoKey?: string;
+  /** In a two-phase transaction, the participant's name. */
+  readonly gid?: string;
 }
 
 /** What the performers of one group share: what was opened and touched, and the small steps that they are made of. */

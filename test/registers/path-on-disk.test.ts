@@ -48,6 +48,7 @@ async function set(register: Register, from: PathState, to: PathState, manner: M
     ...parts,
     remotes,
     keep: (digest) => void contents.put(contents.bytes(digest)),
+    keepContent: () => undefined,
     lastStat: (one) => reader.lastStat(one),
     live: () => -1,
     warn: () => undefined,
@@ -55,7 +56,7 @@ async function set(register: Register, from: PathState, to: PathState, manner: M
   const standing = from.is === "file" && from.content !== undefined ? { standing: from.content } : {};
   const prepared = [];
   for (const operation of path.transition(register, from, to, manner))
-    prepared.push(await group.prepare(operation, { action, attempt: 1, manner, back: true, ...standing }));
+    prepared.push(await group.prepare(operation, { action, attempt: 1, run: "run", manner, back: true, ...standing }));
   await group.syncBefore();
   for (const one of prepared) await one.commit();
   await group.syncAfter();

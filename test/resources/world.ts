@@ -149,7 +149,7 @@ export class Disk {
 
   /** Performs an operation on a path as the real performers do; others are left to the test. */
   perform(operation: Operation): void {
-    if (operation.do === "run" || operation.do === "record" || operation.do === "http") return;
+    if (!("path" in operation)) return;
     const { path } = operation;
     const node = this.nodes.get(path);
     const stands = node?.is ?? "absent";
@@ -233,6 +233,9 @@ const accounts: { readonly [id: string]: string } = { "0": "root", "33": "www-da
 export type Answers = { readonly [words: string]: number };
 
 /** A reader on a disk. */
+const refused = () => Promise.reject(new SystemFault("ECONNREFUSED", "there is no network in this test"));
+const noRemote: Reader["remote"] = { http: refused, message: refused, stored: refused, sql: refused };
+
 export function readerOn(
   disk: Disk,
   options: { readonly answers?: Answers; readonly receipts?: { readonly [key: string]: Receipt }; readonly mayAsk?: boolean } = {},
@@ -241,7 +244,7 @@ export function readerOn(
   return {
     asked,
     contents: disk.contents,
-    remote: { http: () => Promise.reject(new SystemFault("ECONNREFUSED", "there is no network in this test")) },
+    remote: noRemote,
     mayAsk: options.mayAsk ?? true,
     lookAt: (paths) => paths.map((path) => disk.look(path)),
     list: (path) => disk.list(path),

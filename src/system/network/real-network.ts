@@ -1,4 +1,4 @@
-import { type HttpRequest, type HttpResponse, type Network, SystemFault } from "../../core/index.ts";
+import type { HttpRequest, HttpResponse, Network } from "../../core/index.ts";
 
 type HttpModule = typeof import("./real-http.ts");
 
@@ -6,7 +6,7 @@ type HttpModule = typeof import("./real-http.ts");
 export function realNetwork(env: NodeJS.ProcessEnv): Network {
   let http: Promise<InstanceType<HttpModule["RealHttp"]>> | undefined;
   const closing: (() => Promise<void>)[] = [];
-  return {
+  const network: Network = {
     async http(request: HttpRequest): Promise<HttpResponse> {
       http ??= import("./real-http.ts").then(({ RealHttp }) => {
         const made = new RealHttp(env);
@@ -15,17 +15,14 @@ export function realNetwork(env: NodeJS.ProcessEnv): Network {
       });
       return (await http).send(request);
     },
-    sql: () => Promise.reject(notYet("databases")),
-    broker: () => Promise.reject(notYet("brokers")),
-    store: () => Promise.reject(notYet("stores")),
-    mail: () => Promise.reject(notYet("mail")),
+    sql: async (url, options) => (await import("./real-sql.ts")).openSql(url, options),
+    broker: async (place) => (await import("./real-broker.ts")).openBroker(place),
+    store: async (place) => (await import("./real-store.ts")).openStore(place, (request) => network.http(request)),
+    mail: async (mail) => (await import("./real-mail.ts")).sendMail(mail),
     async close() {
       for (const one of closing.splice(0)) await one();
       http = undefined;
     },
   };
-}
-
-function notYet(what: string): SystemFault {
-  return new SystemFault("unknown-protocol", `this version cannot talk to ${what}`, { peer: { retry: false, counts: false } });
+  return network;
 }

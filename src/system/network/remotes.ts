@@ -1,16 +1,29 @@
 import {
   type BreakerState,
+  type BrokerSession,
+  type Finding,
   type HttpResponse,
+  type KeyedMessage,
   originOf,
   type PeerPolicy,
+  type PlaceData,
   type Remote,
   type RequestData,
+  type Sought,
+  type SqlQuestion,
+  type SqlResult,
+  type StoredValue,
+  type StoreSession,
   type System,
+  SystemFault,
+  sqlPlace,
 } from "../../core/index.ts";
 import { Breakers } from "./breakers.ts";
 import { HttpClient } from "./http-client.ts";
 import { judgeLook } from "./http-verdict.ts";
 import { Peers } from "./peers.ts";
+import { Sessions } from "./sessions.ts";
+import { SqlClient } from "./sql-client.ts";
 
 export interface RemoteParts {
   readonly system: System;
@@ -24,6 +37,9 @@ export interface RemoteParts {
 export class Remotes implements Remote {
   readonly peers: Peers;
   readonly client: HttpClient;
+  readonly databases: SqlClient;
+  readonly brokers: Sessions<BrokerSession>;
+  readonly stores: Sessions<StoreSession>;
   readonly system: System;
 
   constructor({ system, breakers, policy, stopped }: RemoteParts) {
@@ -31,6 +47,9 @@ export class Remotes implements Remote {
     this.system = system;
     this.peers = new Peers({ clock, chance, breakers: new Breakers(clock, breakers), policy, stopped });
     this.client = new HttpClient(system.network, clock);
+    this.databases = new SqlClient(system.network);
+    this.brokers = new Sessions((place) => system.network.broker(place));
+    this.stores = new Sessions((place) => system.network.store(place));
   }
 
   http(request: RequestData & { readonly method: "GET" | "HEAD" | "OPTIONS" }): Promise<HttpResponse> {
@@ -43,4 +62,23 @@ export class Remotes implements Remote {
     judgeLook(request.method, request.url, response, this.system.clock.now());
     return response;
   }
+
+  message(broker: PlaceData, message: KeyedMessage, sought: Sought): Promise<Finding> {
+    return this.peers.look(originOf(broker.url), () => this.brokers.use(broker, (session) => session.find(message, sought)));
+  }
+
+  stored(store: PlaceData, key: string): Promise<StoredValue | undefined> {
+    return this.peers.look(originOf(store.url), () => this.stores.use(store, (session) => session.get(key)));
+  }
+
+  sql(question: SqlQuestion): Promise<SqlResult["rows"] | undefined> {
+    return this.peers.look(sqlOrigin(question.url), () => this.databases.ask(question));
+  }
+}
+
+/** The server of a database. */
+export function sqlOrigin(url: string): string {
+  const place = sqlPlace(url);
+  if (place === undefined) throw new SystemFault("not-a-url", "this is no URL of a database", { peer: { retry: false, counts: false } });
+  return place.origin;
 }

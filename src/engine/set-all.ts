@@ -1,10 +1,11 @@
-import { type Operation, registerId, SystemFault } from "../core/index.ts";
+import { type Operation, type PlannedTransaction, registerId, SystemFault } from "../core/index.ts";
 import { CommitGroup, Directories, faultIn, isSyncFailure } from "../system/index.ts";
 import { Delivery, JournalFailed, Undecided } from "./delivery.ts";
 import { Judge } from "./judge.ts";
 import { keepBefore, keepRemote } from "./keep.ts";
 import { stagesOf } from "./order.ts";
 import { type Act, Book, type Direction, type Outcome, type Todo } from "./pass-book.ts";
+import { dropAll, gidOf, twoPhaseOf, voted } from "./two-phase.ts";
 import { Sagas, type TakeBack, unitsOf } from "./saga.ts";
 import type { Work } from "./work.ts";
 
@@ -50,9 +51,11 @@ class Pass {
     work.willDo(todo.length);
     try {
       for (const stage of stagesOf(todo, direction, work.tools.kinds, unitsOf(work))) {
-        for (let from = 0; from < stage.length; from += GROUP_LIMIT) {
+        // What is decided together is one group, however large.
+        const limit = stage.some(({ n }) => twoPhaseOf(work, n) !== undefined) ? stage.length : GROUP_LIMIT;
+        for (let from = 0; from < stage.length; from += limit) {
           if (work.tools.stopped()) this.book.halted = true;
-          const group = stage.slice(from, from + GROUP_LIMIT);
+          const group = stage.slice(from, from + limit);
           if (this.book.halted) {
             for (const step of group) this.book.end(step, "pending");
             continue;
@@ -90,13 +93,19 @@ class Pass {
       for (const { step } of acts) this.book.end(step, "pending");
       acts.length = 0;
     }
-    await this.perform(acts, settled, attempt);
+    const transaction = this.book.direction === "back" || steps[0] === undefined ? undefined : twoPhaseOf(this.work, steps[0].n);
+    if (transaction !== undefined && steps.some(({ n }) => this.book.bad.has(n))) {
+      dropAll(this.book, transaction, acts, undefined);
+      acts.length = 0;
+    }
+    await this.perform(acts, settled, attempt, transaction);
   }
 
   private async perform(
     acts: readonly Act[],
     settled: readonly { step: Todo; sync: readonly Operation[] }[],
     attempt: number,
+    transaction: PlannedTransaction | undefined,
   ): Promise<void> {
     const { work } = this;
     if (acts.length === 0 && settled.every(({ sync }) => sync.length === 0)) {
@@ -123,12 +132,13 @@ class Pass {
           act.operations.flatMap((operation) => (operation.do === "replaceFile" && operation.over === "file" ? [operation.path] : [])),
         ),
       );
-      const ready = await this.prepareAll(group, acts);
+      const ready = await this.prepareAll(group, acts, transaction);
       await group.syncBefore();
       work.folder.before.flush();
       work.folder.after.flush();
       this.book.recordIntents(ready);
-      const done = await this.commitAll(group, ready, settled);
+      const isDecided = transaction === undefined || ready.length === 0 || (await voted(this.book, transaction, ready));
+      const done = await this.commitAll(group, isDecided ? ready : [], settled);
       await group.syncAfter();
       this.book.recordDone(done);
       this.book.recordSettled(settled.map(({ step }) => step));
@@ -143,7 +153,11 @@ class Pass {
   }
 
   /** Prepares all; under `stop` one that fails abandons the whole group, before any intent. */
-  private async prepareAll(group: CommitGroup, acts: readonly Act[]): Promise<readonly Act[]> {
+  private async prepareAll(
+    group: CommitGroup,
+    acts: readonly Act[],
+    transaction: PlannedTransaction | undefined,
+  ): Promise<readonly Act[]> {
     const ready: Act[] = [];
     for (const act of acts) {
       const { step } = act;
@@ -155,6 +169,7 @@ class Pass {
         back: this.book.direction === "back",
         ...(act.key !== undefined && { key: act.key }),
         ...(act.undoKey !== undefined && { undoKey: act.undoKey }),
+        ...(transaction !== undefined && { gid: gidOf(this.work, transaction, step.n) }),
         ...this.judge.standing(act),
       };
       try {
@@ -168,8 +183,13 @@ class Pass {
         const failure = faultIn(thrown);
         // W5: a before-image whose sync failed ends the run, whatever may be done about other failures.
         if (failure === undefined || isSyncFailure(thrown)) throw thrown;
-        for (const prepared of act.prepared.reverse()) prepared.abandon();
+        for (const prepared of act.prepared.reverse()) await prepared.abandon();
         act.prepared = [];
+        if (transaction !== undefined) {
+          for (const other of ready) for (const prepared of other.prepared) await prepared.abandon();
+          dropAll(this.book, transaction, acts, { act, failure });
+          return [];
+        }
         if (failure.code === "moved" && !this.moved.has(step.n)) {
           this.moved.add(step.n);
           this.again.push(step);
@@ -178,7 +198,7 @@ class Pass {
         this.book.fail(step, failure);
         if (this.book.halted) {
           for (const other of ready) {
-            for (const prepared of other.prepared) prepared.abandon();
+            for (const prepared of other.prepared) await prepared.abandon();
             this.book.end(other.step, "pending");
           }
           for (const other of acts) if (!this.work.results.has(other.step.n)) this.book.end(other.step, "pending");
@@ -219,8 +239,8 @@ class Pass {
 
   private async commitChain(chain: readonly Act[], done: Set<Act>): Promise<void> {
     for (const act of chain) {
-      if (this.book.halted) {
-        for (const prepared of act.prepared) prepared.abandon();
+      if (this.book.halted && act.decided !== true) {
+        for (const prepared of act.prepared) await prepared.abandon();
         this.book.end(act.step, "pending");
         continue;
       }
@@ -237,7 +257,7 @@ class Pass {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined || failure instanceof JournalFailed) throw thrown;
-        for (const prepared of act.prepared.slice(committed)) prepared.abandon();
+        if (act.decided !== true) for (const prepared of act.prepared.slice(committed)) await prepared.abandon();
         if (failure instanceof Undecided) {
           this.book.doubt(act.step, failure.message);
           continue;

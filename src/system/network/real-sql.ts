@@ -1,0 +1,24 @@
+import { type SqlSession, SystemFault, sqlPlace } from "../../core/index.ts";
+
+export interface SqlOptions {
+  /** ms to connect, and for each statement. */
+  readonly timeout?: number;
+  readonly readOnly?: boolean;
+}
+
+/** Opens a session with the driver that the URL's scheme asks for. Throws SystemFault. */
+export async function openSql(url: string, options: SqlOptions = {}): Promise<SqlSession> {
+  const place = sqlPlace(url);
+  if (place === undefined)
+    throw new SystemFault("not-a-url", "this is no URL of a database: postgresql://, mariadb://, mysql:// or sqlite:///path", {
+      peer: { retry: false, counts: false },
+    });
+  switch (place.dialect) {
+    case "postgresql":
+      return (await import("./real-sql-postgresql.ts")).openPostgresql(url, place, options);
+    case "mariadb":
+      return (await import("./real-sql-mariadb.ts")).openMariadb(url, place, options);
+    case "sqlite":
+      return (await import("./real-sql-sqlite.ts")).openSqlite(place, options);
+  }
+}

@@ -1,0 +1,112 @@
+import { lockNumber, type Network, type SqlQuestion, type SqlResult, type SqlSession, SystemFault } from "../../core/index.ts";
+import { NO_DATABASE } from "./sql-fault.ts";
+
+/** ms that a transaction waits for another one under the same lock. */
+export const LOCK_TIMEOUT = 10_000;
+/** Idle sessions that are kept for one database. */
+const KEPT = 4;
+
+interface Taken {
+  readonly session: SqlSession;
+  giveBack(): Promise<void>;
+}
+
+/** Sessions of databases, kept while they are idle, and questions in transactions that can only read. */
+export class SqlClient {
+  private readonly network: Network;
+  private readonly idle = new Map<string, SqlSession[]>();
+
+  constructor(network: Network) {
+    this.network = network;
+  }
+
+  /** A session of its own: to be given back, or closed where something failed with it. Throws SystemFault. */
+  async take(url: string, options: { readonly timeout?: number; readonly readOnly?: boolean }): Promise<Taken> {
+    const key = `${options.readOnly === true} ${options.timeout ?? ""} ${url}`;
+    const session = this.idle.get(key)?.pop() ?? (await this.network.sql(url, options));
+    return {
+      session,
+      giveBack: async () => {
+        const kept = this.idle.get(key) ?? [];
+        this.idle.set(key, kept);
+        if (kept.length < KEPT) kept.push(session);
+        else await session.close();
+      },
+    };
+  }
+
+  /** A session for the body's time. Throws what the body throws. */
+  async within<T>(
+    url: string,
+    options: { readonly timeout?: number; readonly readOnly?: boolean },
+    body: (session: SqlSession) => Promise<T>,
+  ): Promise<T> {
+    const { session, giveBack } = await this.take(url, options);
+    let result: T;
+    try {
+      result = await body(session);
+    } catch (thrown) {
+      await session.close();
+      throw thrown;
+    }
+    await giveBack();
+    return result;
+  }
+
+  /** Asked once. Undefined where the database does not exist. Throws SystemFault. */
+  async ask({ url, text, values, after, timeout }: SqlQuestion): Promise<SqlResult["rows"] | undefined> {
+    const options = { readOnly: true, ...(timeout !== undefined && { timeout }) };
+    try {
+      return await this.within(url, options, async (session) => {
+        if (after !== undefined && session.dialect === "mariadb") await takeLock(session, after);
+        if (after !== undefined && session.dialect === "sqlite") await this.waitForWriter(url);
+        await session.query(READ_ONLY[session.dialect]);
+        try {
+          if (after !== undefined && session.dialect === "postgresql") await waitForLock(session, after);
+          return (await session.query(text, values)).rows;
+        } finally {
+          // Nothing was changed, so nothing depends on how it ends; a session that is broken says so to the next who uses it.
+          await session.query("ROLLBACK").catch(() => undefined);
+          if (after !== undefined && session.dialect === "mariadb") await dropLock(session, after).catch(() => undefined);
+        }
+      });
+    } catch (thrown) {
+      if (thrown instanceof SystemFault && thrown.code === NO_DATABASE) return undefined;
+      // A connection may have gone while it was idle: what only asks can ask again.
+      throw thrown instanceof SystemFault
+        ? new SystemFault(thrown.code, thrown.message, { mutated: "no", ...(thrown.peer && { peer: thrown.peer }), cause: thrown })
+        : thrown;
+    }
+  }
+
+  /** SQLite has one writer at a time: who could begin to write has waited for the one before. */
+  private waitForWriter(url: string): Promise<void> {
+    return this.within(url, {}, async (session) => {
+      await session.query("BEGIN IMMEDIATE");
+      await session.query("ROLLBACK");
+    });
+  }
+}
+
+const READ_ONLY = { postgresql: "BEGIN TRANSACTION READ ONLY", mariadb: "START TRANSACTION READ ONLY", sqlite: "BEGIN" } as const;
+
+/** Within a transaction, until whose end it holds. Throws SystemFault 55P03 where somebody else keeps it. */
+async function waitForLock(session: SqlSession, name: string): Promise<void> {
+  await session.query("SELECT set_config('lock_timeout', $1, true)", [String(LOCK_TIMEOUT)]);
+  await session.query("SELECT pg_advisory_xact_lock($1)", [lockNumber(name)]);
+}
+
+/** The lock of a name, held until the transaction ends (MariaDB: until it is dropped). Throws SystemFault. */
+export async function takeLock(session: SqlSession, name: string): Promise<void> {
+  if (session.dialect !== "mariadb") return waitForLock(session, name);
+  const { rows } = await session.query("SELECT GET_LOCK(?, ?) AS got", [`sp1_${lockNumber(name)}`, LOCK_TIMEOUT / 1000]);
+  if (Number(rows[0]?.got) !== 1)
+    throw new SystemFault("55P03", `another transaction of setpoint for ${name} is still under way`, {
+      peer: { retry: true, counts: false },
+    });
+}
+
+/** Lets go of a lock that a session of MariaDB holds. */
+export async function dropLock(session: SqlSession, name: string): Promise<void> {
+  if (session.dialect === "mariadb") await session.query("SELECT RELEASE_LOCK(?)", [`sp1_${lockNumber(name)}`]);
+}

@@ -173,7 +173,7 @@ describe("apply --confirm-within", () => {
     const exit = new Promise((done) => apply.once("exit", done));
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(began + 2500), patient);
     expect(machine.read("conf")).toBe("new");
-    machine.run(8, "confirm");
+    machine.run(8, "confirm", "--lock-timeout", "0");
     machine.file("go", "");
     expect(await exit).toBe(0);
     machine.run(0, "confirm");

@@ -50,7 +50,8 @@ Examples:
     if (options.printUnit) return printUnit(context);
     if (options.wait && !options.overdue) throw new UsageError("--wait goes with --overdue");
     if (options.overdue) return new Overdue(context, options).run(named);
-    return locked(context, options, async (state) => {
+    // The process that reverts holds the lock for a moment where it looks whether it must.
+    return locked(context, { lockTimeout: "10s", ...options }, async (state) => {
       const run = runToConfirm(context, state, named, options.stack);
       const before = confirmStatusIn(context, state, run);
       if (before.is === "idle") return refuse(context, [notArmed(run, "has changed nothing so far")], EXIT.failed);

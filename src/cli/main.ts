@@ -63,7 +63,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Faults that say which command leads on. */
-const LEADS_ON: ReadonlySet<string> = new Set(["in-doubt", "revert-open", "still-running", "not-resumable"]);
+const LEADS_ON: ReadonlySet<string> = new Set(["in-doubt", "revert-open", "still-running", "not-resumable", "participant-down"]);
 
 /** The one place where faults of the world and mistakes of the command line become exit codes. */
 async function guarded(context: Context, body: () => Promise<number>): Promise<number> {

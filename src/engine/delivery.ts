@@ -52,7 +52,7 @@ export class Delivery {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined) throw thrown;
-        const next = effect ? await this.afterTrouble(act, failure, attempt) : "give up";
+        const next = effect ? await this.afterTrouble(act, failure, attempt) : await this.afterDecision(act, failure, attempt);
         if (next === "happened") return;
         if (next === "give up") throw failure;
       }
@@ -96,6 +96,12 @@ export class Delivery {
     return "again";
   }
 
+  /** What is decided is told again until it is heard; anything else is read and judged again by its register. */
+  private async afterDecision(act: Act, failure: SystemFault, attempt: number): Promise<"again" | "give up"> {
+    if (act.decided !== true || failure.peer?.retry !== true) return "give up";
+    return (await this.book.work.tools.remotes.peers.pause(attempt, failure.peer.after)) ? "again" : "give up";
+  }
+
   private async resolve(step: Todo, act: Act) {
     const { tools, run } = this.book.work;
     const kind = kindOf(tools.kinds, step.register.kind);
@@ -118,7 +124,7 @@ export class Delivery {
   async mayJudgeAgain(act: Act, failure: SystemFault): Promise<boolean> {
     const { work } = this.book;
     const { register, n } = act.step;
-    if (failure.peer?.retry !== true || isEffect(kindOf(work.tools.kinds, register.kind), register)) return false;
+    if (act.decided === true || failure.peer?.retry !== true || isEffect(kindOf(work.tools.kinds, register.kind), register)) return false;
     const times = (this.judged.get(n) ?? 0) + 1;
     this.judged.set(n, times);
     if (times >= JUDGED) return false;

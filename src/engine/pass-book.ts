@@ -41,6 +41,8 @@ export interface Act {
   readonly undoKey?: string;
   /** What the other side answered. */
   answer?: Json;
+  /** Its transaction is decided: it can only be committed any more. */
+  decided?: true;
 }
 
 /** Whether an action of such a register has records of its own: no range of the plan can stand for it. */

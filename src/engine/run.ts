@@ -27,6 +27,7 @@ import { readAll } from "./read.ts";
 import { recover } from "./recover.ts";
 import { finishAborts } from "./saga.ts";
 import { setAll, takeBack } from "./set-all.ts";
+import { settleTwoPhase } from "./two-phase.ts";
 import { SECRET_MARK } from "./vault.ts";
 import { divergences, movedFacts } from "./verify.ts";
 import { registersRead, type Tools, type Work } from "./work.ts";
@@ -94,6 +95,7 @@ export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunRep
   }
   tools.emit({ type: "phase", name: "recovering" });
   recover(work);
+  await settled(work);
   work.append({ t: "resume", setpoint: tools.setpoint, boot: tools.system.clock.bootId() });
   work.journal.sync();
   const unfinished = await finishAborts(work, takeBack);
@@ -268,7 +270,18 @@ export async function revertRun(tools: Tools, folder: RunFolder, options: Revert
   }
   tools.emit({ type: "phase", name: "recovering" });
   recover(work);
+  await settled(work);
   return undo(work, "revert", options);
+}
+
+/** Participants of two-phase transactions are ended first: what is prepared is neither before nor after. Throws SystemFault, the run closed. */
+async function settled(work: Work): Promise<void> {
+  try {
+    await settleTwoPhase(work);
+  } catch (thrown) {
+    work.journal.close();
+    throw thrown;
+  }
 }
 
 /** Undoing needs few of the secrets: those that are not known stay marks, and are asked for where one is used. */

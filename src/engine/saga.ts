@@ -134,7 +134,7 @@ export async function abortSaga(work: Work, saga: PlannedTransaction, takeBack: 
 /** Ends what an interrupted process began to take back. Gives the outcome where that did not come to its end. */
 export async function finishAborts(work: Work, takeBack: TakeBack): Promise<Outcome | undefined> {
   for (const saga of work.plan.transactions ?? []) {
-    if (work.run.transactions.get(saga.name) !== "abort") continue;
+    if (saga.mode !== "saga" || work.run.transactions.get(saga.name) !== "abort") continue;
     const outcome = await abortSaga(work, saga, takeBack);
     if (outcome !== undefined) return outcome;
   }

@@ -5,8 +5,8 @@ import { Judge } from "./judge.ts";
 import { keepBefore, keepRemote } from "./keep.ts";
 import { stagesOf } from "./order.ts";
 import { type Act, Book, type Direction, type Outcome, type Todo } from "./pass-book.ts";
-import { dropAll, gidOf, twoPhaseOf, voted } from "./two-phase.ts";
 import { Sagas, type TakeBack, unitsOf } from "./saga.ts";
+import { dropAll, gidOf, twoPhaseOf, voted } from "./two-phase.ts";
 import type { Work } from "./work.ts";
 
 /** Most actions that commit together. */
@@ -153,11 +153,7 @@ class Pass {
   }
 
   /** Prepares all; under `stop` one that fails abandons the whole group, before any intent. */
-  private async prepareAll(
-    group: CommitGroup,
-    acts: readonly Act[],
-    transaction: PlannedTransaction | undefined,
-  ): Promise<readonly Act[]> {
+  private async prepareAll(group: CommitGroup, acts: readonly Act[], transaction: PlannedTransaction | undefined): Promise<readonly Act[]> {
     const ready: Act[] = [];
     for (const act of acts) {
       const { step } = act;

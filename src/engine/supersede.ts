@@ -3,8 +3,9 @@ import { isOpen, type RunFolder } from "../journal/index.ts";
 import { inDoubt } from "./answer.ts";
 import { openRun } from "./begin.ts";
 import { recover } from "./recover.ts";
-import { abortUnfinished, finishAborts } from "./saga.ts";
-import { takeBack } from "./set-all.ts";
+import { abortUnfinished, finishAborts, membersOf } from "./saga.ts";
+import { setAll, takeBack } from "./set-all.ts";
+import { settleTwoPhase } from "./two-phase.ts";
 import type { Tools, Work } from "./work.ts";
 
 /**
@@ -23,6 +24,8 @@ export async function recoverRun(tools: Tools, folder: RunFolder): Promise<void>
       );
     keepDoubt(work);
     recover(work);
+    await settleTwoPhase(work);
+    await commitDecided(work);
     const stuck = (await finishAborts(work, takeBack)) ?? (await abortUnfinished(work, takeBack));
     if (stuck?.fatal) throw stuck.fatal;
     if (stuck !== undefined) {
@@ -39,6 +42,17 @@ export async function recoverRun(tools: Tools, folder: RunFolder): Promise<void>
     tools.state.record(tools.ledger, folder.plan(), folder);
   } finally {
     work.journal.close();
+  }
+}
+
+/** What is decided to be committed is: files that were voted on may still have to take their places. */
+async function commitDecided(work: Work): Promise<void> {
+  for (const transaction of work.plan.transactions ?? []) {
+    if (transaction.mode !== "two_phase" || work.run.transactions.get(transaction.name) !== "commit") continue;
+    const left = membersOf(work, transaction).filter(({ n }) => work.run.steps.get(n)?.status !== "done");
+    if (left.length === 0) continue;
+    const { fatal } = await setAll(work, left, "forward");
+    if (fatal) throw fatal;
   }
 }
 

@@ -29,6 +29,12 @@ export const path: RegisterKind<PathState> = {
   },
 
   transition: ({ key }, from, to, manner) => operationsOf(key, from, to, manner),
+  // A folder is there as soon as it is made, and its temp files need one that is.
+  preparable: (register, from, to, manner) =>
+    operationsOf(register.key, from, to, manner).every(
+      (operation) =>
+        operation.do === "replaceFile" || operation.do === "makeLink" || (operation.do === "remove" && operation.is !== "directory"),
+    ),
   contents: (state) => (state.is === "file" && state.content !== undefined ? [state.content] : []),
 
   parents(register) {

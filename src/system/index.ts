@@ -6,6 +6,7 @@ export { CommitGroup } from "./group.ts";
 export { type Counted, mortal } from "./mortal.ts";
 export { parsed } from "./network/http-client.ts";
 export { Remotes } from "./network/remotes.ts";
+export { endPrepared } from "./network/sql-two-phase.ts";
 export { fault, faultIn, isSyncFailure, readWhole } from "./read-file.ts";
 export { SystemReader } from "./reader.ts";
 export { realSystem } from "./real.ts";

@@ -364,6 +364,7 @@ async function discharge(work: Work, debts: ReadonlySet<number>): Promise<void> 
     if (matches(now, after, parts.fingerprint)) continue;
     if (neverRan(change.before) || !canRun(work, change)) {
       // There was no run for what is restored, or its program or folder went with the revert: only the receipt goes.
+      if (own.status === "undone") continue; // it went in a revert that was killed behind this
       work.append({ t: "clr", action: change.n, outcome: "skipped", forget: change.register.key });
       tools.ledger.receipts.delete(change.register.key);
       work.journal.sync();

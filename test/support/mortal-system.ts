@@ -1,4 +1,4 @@
-import type { Files, Processes, System } from "../../src/core/index.ts";
+import type { Files, Processes, SqlSession, System } from "../../src/core/index.ts";
 
 /** What every call of a dead process throws. */
 export class Killed extends Error {
@@ -42,7 +42,7 @@ const OPENING: ReadonlySet<keyof Files> = new Set<keyof Files>([
   "openWrite",
 ]);
 
-/** One mutating call: a method of Files, `run` of Processes, or `request` for one that may change something. */
+/** One mutating call: a method of Files, `run` of Processes, `request` or `query` for what may change something elsewhere. */
 export interface Call {
   readonly name: string;
   readonly given: readonly unknown[];
@@ -70,6 +70,7 @@ export class MortalSystem implements System {
   /** The names of the calls, for a message. */
   readonly trace: string[] = [];
   private readonly open = new Set<number>();
+  private readonly sessions = new Set<SqlSession>();
   private readonly inner: System;
   private readonly at: number;
   private readonly when: "before" | "after";
@@ -155,7 +156,28 @@ export class MortalSystem implements System {
       this.after(call);
       return response;
     };
+    mine.sql = async (url, options) => {
+      this.live();
+      const session = await network.sql(url, options);
+      this.sessions.add(session);
+      return { dialect: session.dialect, query: (text, values) => this.query(session, text, values), close: () => session.close() };
+    };
     return mine;
+  }
+
+  /** A statement that only asks is no moment of its own. */
+  private async query(session: SqlSession, text: string, values?: Parameters<SqlSession["query"]>[1]): ReturnType<SqlSession["query"]> {
+    this.live();
+    if (/^\s*(SELECT|SHOW|SET)\b/i.test(text)) return session.query(text, values);
+    const call: Call = { name: "query", given: [text, values] };
+    this.before(call);
+    const result = await session.query(text, values).catch((thrown: unknown) => {
+      this.failed(call);
+      if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
+      throw thrown;
+    });
+    this.after(call);
+    return result;
   }
 
   private mortalFiles(): Files {
@@ -211,5 +233,7 @@ export class MortalSystem implements System {
     this.dead = true;
     for (const fd of this.open) this.inner.files.close(fd);
     this.open.clear();
+    for (const session of this.sessions) session.close().catch(() => undefined);
+    this.sessions.clear();
   }
 }

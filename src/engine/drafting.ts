@@ -97,6 +97,7 @@ export class Drafting {
     }
     if (after.is === "unknown") {
       draft.unknown = true;
+      this.awaitBringers(draft);
       // Nothing before it can bring what its guard lacks.
       if (typeof after.why === "string" && draft.tentative === undefined) {
         const resource = this.resources[setting.by] as PlannedResource;
@@ -111,6 +112,19 @@ export class Drafting {
       this.changes += 1;
       if (kindOf(this.parts.kinds, setting.register.kind).opaque) this.openers.push(this.resources[setting.by]?.address ?? id);
     }
+  }
+
+  /** What cannot be read yet may come with what this plan changes before it on the same machine: a row with its table. */
+  private awaitBringers(draft: Draft): void {
+    const originOf = ({ register }: Draft) => kindOf(this.parts.kinds, register.kind).origin?.(register);
+    const origin = originOf(draft);
+    if (origin === undefined || draft.tentative !== undefined) return;
+    const isChange = ({ unknown, before, after }: Draft) => unknown || !matches(before, after, this.parts.fingerprint);
+    const bringers = [...this.drafts.entries()].filter(([, other]) => other !== draft && originOf(other) === origin && isChange(other));
+    const [, last] = bringers.at(-1) ?? [];
+    if (last === undefined) return;
+    draft.awaits = bringers.map(([place]) => place);
+    draft.tentative = `known after ${this.resources[this.settings[last.settings[0] ?? -1]?.by ?? -1]?.address ?? last.id}`;
   }
 
   private draftFor(index: number, setting: PlannedSetting, id: RegisterId): Draft {

@@ -53,6 +53,7 @@ export function finish(
   const needs = drafts.map((draft, index) => {
     if (!changing[index]) return [];
     const needed = new Set<number>(parents.of(index));
+    for (const need of draft.awaits ?? []) if (changing[need]) needed.add(need);
     for (const setting of draft.settings) {
       const one = settings[setting] as PlannedSetting;
       for (const other of resources[one.by]?.needs ?? [])
@@ -120,7 +121,8 @@ export function finish(
       ...transactionOf(draft, settings, resources),
       ...foreignOf(draft.id, parts),
     };
-    changes.push(change);
+    const note = draft.unknown ? undefined : kind.note?.(draft.register, draft.before, draft.after);
+    changes.push(note === undefined ? change : { ...change, note });
     problems.push(...refusals(change, kind, resources, settings));
   }
   return { changes, steady, problems };

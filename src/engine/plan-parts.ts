@@ -21,6 +21,7 @@ export interface PlanParts {
   readonly inputs: JsonObject;
   readonly facts: JsonObject;
   readonly prune: boolean;
+  readonly peers: NonNullable<Plan["peers"]>;
 }
 
 /** A step while it is worked out. */
@@ -32,8 +33,10 @@ export interface Draft {
   after: State;
   /** How many opaque changes stand before it. */
   readonly segment: number;
-  readonly tentative: string | undefined;
+  tentative: string | undefined;
   unknown: boolean;
+  /** Drafts, by their place, whose changes may bring what its register cannot be read without. */
+  awaits?: readonly number[];
   readonly pruned: OrphanChange[];
   /** Its settings alone would change nothing. */
   prunedOnly?: true;

@@ -101,5 +101,6 @@ function shownWords({ register, manner }: PlannedSetting): Json {
   const visible = ({ env: _env, stdin: _stdin, ...command }: JsonObject): JsonObject => command;
   const { command, guards, undo, verify } = (register.about ?? {}) as { readonly [name: string]: JsonObject | undefined };
   const asked = Object.values(guards ?? {}).map((guard) => (isObject(guard) ? visible(guard) : guard));
-  return [...[command, undo, verify].flatMap((one) => (one === undefined ? [] : [visible(one)])), ...asked, ...(manner?.validate ?? [])];
+  const programs = [command, undo, verify].filter((one) => one?.argv !== undefined) as JsonObject[];
+  return [...programs.map(visible), ...asked, ...(manner?.validate ?? [])];
 }

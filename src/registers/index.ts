@@ -5,6 +5,8 @@ import { httpGoals, httpObject } from "./http-object.ts";
 import { path } from "./path.ts";
 import { pathGoals } from "./path-goals.ts";
 import { receipt, receiptGoals } from "./receipt.ts";
+import { migrationGoals, sqlHistory, sqlMigration } from "./sql/migration.ts";
+import { queryGoals, sqlQuery } from "./sql/query.ts";
 import { rowGoals, sqlRow } from "./sql/row.ts";
 import { kv, object, storedGoals } from "./stored-value.ts";
 import { textGoals } from "./text-goals.ts";
@@ -19,18 +21,20 @@ export type { AbsentWant, SweptWant } from "./path-goals.ts";
 export type { PathState } from "./path-state.ts";
 export type { Question } from "./question.ts";
 export { type CommandData, type Guards, type ReceiptAbout, type ReceiptState, receipt, receiptRegister } from "./receipt.ts";
+export { byVersion, historyRegister, migrationRegister } from "./sql/migration.ts";
+export { type QueryAbout, queryRegister } from "./sql/query.ts";
 export { type RowAbout, rowRegister, rowTag } from "./sql/row.ts";
 export { type StoredWant, storedRegister } from "./stored-value.ts";
 export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
 export const kinds: ReadonlyMap<string, RegisterKind> = new Map(
-  [path, receipt, effect, httpObject, sqlRow, kv, object].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
+  [path, receipt, effect, httpObject, sqlRow, sqlQuery, sqlMigration, sqlHistory, kv, object].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
 );
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
 export const goals: ReadonlyMap<string, Goal> = new Map(
-  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals, ...effectGoals, ...httpGoals, ...rowGoals, ...storedGoals].map((goal) => [
+  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals, ...effectGoals, ...httpGoals, ...rowGoals, ...queryGoals, ...migrationGoals, ...storedGoals].map((goal) => [
     `${goal.kind} ${goal.name}`,
     goal,
   ]),

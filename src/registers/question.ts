@@ -1,7 +1,14 @@
-import { isObject, type Json, type Reader, type RequestData } from "../core/index.ts";
+import { isObject, type Json, NO_TABLE, type Reader, type RequestData, receiptStatement, SystemFault, sqlPlace } from "../core/index.ts";
 
 /** A question to another machine whose answer tells whether an effect happened. `{key}` in it stands for the effect's key. */
-export type Question = {
+export type Question = WebQuestion | ReceiptQuestion;
+
+/** Whether a database has the receipt of an effect: it was committed together with it. */
+export type ReceiptQuestion = {
+  readonly receipt: { readonly url: string; /** What a transaction under it began must have ended. */ readonly lock: string };
+};
+
+type WebQuestion = {
   readonly http: RequestData;
   /** Fields that an object of the answer has, if it happened: the answer itself, or one of the list in it. Left out: it is there at all. */
   readonly where?: { readonly [path: string]: Json };
@@ -9,7 +16,8 @@ export type Question = {
 
 /** Asks it. Throws SystemFault where there is no answer. */
 export async function isHappened(question: Question, key: string, reader: Reader): Promise<boolean> {
-  const { http, where } = filled(question, key) as Question;
+  if ("receipt" in question) return hasReceipt(question as ReceiptQuestion, key, reader);
+  const { http, where } = filled(question, key) as WebQuestion;
   const response = await reader.remote.http({ ...http, method: "GET" });
   if (response.status >= 300) return false;
   if (where === undefined) return true;
@@ -22,6 +30,18 @@ export async function isHappened(question: Question, key: string, reader: Reader
   return candidates(answer).some((one) =>
     Object.entries(where).every(([path, value]) => JSON.stringify(at(one, path)) === JSON.stringify(value)),
   );
+}
+
+async function hasReceipt({ receipt: { url, lock } }: ReceiptQuestion, key: string, reader: Reader): Promise<boolean> {
+  const dialect = sqlPlace(url)?.dialect ?? "postgresql";
+  try {
+    const rows = await reader.remote.sql({ url, text: receiptStatement(dialect), values: [key], after: lock });
+    return rows !== undefined && rows.length > 0;
+  } catch (thrown) {
+    // Without a table there is no receipt.
+    if (thrown instanceof SystemFault && NO_TABLE.has(thrown.code)) return false;
+    throw thrown;
+  }
 }
 
 /** The answer itself, its items, or those of the lists in it, as APIs wrap them: `{ data: [ … ] }`. */

@@ -18,6 +18,8 @@ const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   kv: async () => (await import("./kv.ts")).kv,
   object: async () => (await import("./object.ts")).object,
   sql_row: async () => (await import("./sql-row.ts")).sqlRow,
+  sql_query: async () => (await import("./sql-query.ts")).sqlQuery,
+  migration: async () => (await import("./migration.ts")).migration,
 };
 
 /** The types that come with setpoint, in the order of the reference. */

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, type SqlPlace, type SqlResult, type SqlSession } from "../../core/index.ts";
 import { loadDriver } from "./load-driver.ts";
 import type { SqlOptions } from "./real-sql.ts";
-import { NO_DATABASE, sqlFault } from "./sql-fault.ts";
+import { inTime, NO_DATABASE, sqlFault } from "./sql-fault.ts";
 
 const CONNECT_TIMEOUT = 10_000;
 const TIMEOUT = 60_000;
@@ -89,7 +89,8 @@ export async function openMariadb(url: string, place: SqlPlace, options: SqlOpti
     dialect: "mariadb",
     query: ask,
     async close() {
-      await Promise.race([connection.end().catch(() => undefined), new Promise((done) => setTimeout(done, 1000).unref())]);
+      stream.ref?.();
+      await inTime(connection.end());
       connection.destroy();
     },
   };

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, type SqlPlace, type SqlResult, type SqlSession, SystemFault } from "../../core/index.ts";
 import { loadDriver } from "./load-driver.ts";
 import type { SqlOptions } from "./real-sql.ts";
-import { sqlFault } from "./sql-fault.ts";
+import { inTime, sqlFault } from "./sql-fault.ts";
 
 const CONNECT_TIMEOUT = 10_000;
 const TIMEOUT = 60_000;
@@ -91,8 +91,8 @@ export async function openPostgresql(url: string, place: SqlPlace, options: SqlO
     dialect: "postgresql",
     query: ask,
     async close() {
-      // A server that does not answer must not keep anybody waiting.
-      await Promise.race([client.end().catch(() => undefined), new Promise((done) => setTimeout(done, 1000).unref())]);
+      client.connection.stream.ref?.();
+      await inTime(client.end());
       client.connection.stream.destroy();
     },
   };

@@ -57,19 +57,11 @@ export class SqlClient {
   async ask({ url, text, values, after, timeout }: SqlQuestion): Promise<SqlResult["rows"] | undefined> {
     const options = { readOnly: true, ...(timeout !== undefined && { timeout }) };
     try {
-      return await this.within(url, options, async (session) => {
-        if (after !== undefined && session.dialect === "mariadb") await takeLock(session, after);
-        if (after !== undefined && session.dialect === "sqlite") await this.waitForWriter(url);
-        await session.query(READ_ONLY[session.dialect]);
-        try {
-          if (after !== undefined && session.dialect === "postgresql") await waitForLock(session, after);
-          return (await session.query(text, values)).rows;
-        } finally {
-          // Nothing was changed, so nothing depends on how it ends; a session that is broken says so to the next who uses it.
-          await session.query("ROLLBACK").catch(() => undefined);
-          if (after !== undefined && session.dialect === "mariadb") await dropLock(session, after).catch(() => undefined);
-        }
-      });
+      const answer = await this.within(url, options, (session) =>
+        this.askOn(session, { url, text, ...(values && { values }), ...(after !== undefined && { after }) }),
+      );
+      if (answer instanceof SystemFault) throw answer;
+      return answer;
     } catch (thrown) {
       if (thrown instanceof SystemFault && thrown.code === NO_DATABASE) return undefined;
       // A connection may have gone while it was idle: what only asks can ask again.
@@ -77,6 +69,25 @@ export class SqlClient {
         ? new SystemFault(thrown.code, thrown.message, { mutated: "no", ...(thrown.peer && { peer: thrown.peer }), cause: thrown })
         : thrown;
     }
+  }
+
+  /** The rows, or the refusal of a database whose session is as good as before. */
+  private async askOn(session: SqlSession, { url, text, values, after }: SqlQuestion): Promise<SqlResult["rows"] | SystemFault> {
+    const { dialect } = session;
+    if (after !== undefined && dialect === "mariadb") await takeLock(session, after);
+    if (after !== undefined && dialect === "sqlite") await this.waitForWriter(url);
+    await session.query(READ_ONLY[dialect]);
+    if (after !== undefined && dialect === "postgresql") await waitForLock(session, after);
+    let answer: SqlResult["rows"] | SystemFault;
+    try {
+      answer = (await session.query(text, values)).rows;
+    } catch (thrown) {
+      if (!(thrown instanceof SystemFault) || thrown.mutated === "maybe") throw thrown;
+      answer = thrown;
+    }
+    await session.query("ROLLBACK");
+    if (after !== undefined) await dropLock(session, after);
+    return answer;
   }
 
   /** SQLite has one writer at a time: who could begin to write has waited for the one before. */

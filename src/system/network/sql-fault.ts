@@ -25,3 +25,16 @@ export function sqlFault(place: string, state: string | undefined, thrown: unkno
     cause: thrown,
   });
 }
+
+/** ms for a connection to end in order; a server that does not answer must not keep anybody waiting. */
+const FAREWELL = 1000;
+
+/** Waits for the end of a connection, and not for long. */
+export async function inTime(ending: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((done) => {
+    timer = setTimeout(done, FAREWELL);
+  });
+  await Promise.race([ending.catch(() => undefined), late]);
+  clearTimeout(timer);
+}

@@ -14,10 +14,13 @@ export interface Answered {
 /** The actions of a run that are in doubt, as its journal says. Reads nothing of the machine. */
 export function inDoubt(plan: Plan, run: RunState, kinds: Tools["kinds"]): readonly Change[] {
   return plan.changes.filter((change) => {
-    const status = run.steps.get(change.n)?.status;
+    const step = run.steps.get(change.n);
+    const kind = kinds.get(change.register.kind);
     // An intent without an outcome is in doubt where a reading of the machine would not tell.
-    const untold = status === "intended" && kinds.get(change.register.kind)?.evidence?.(change.register) === "journal";
-    return status === "unknown" || untold;
+    const untold = step?.status === "intended" && kind?.evidence?.(change.register) === "journal";
+    // What has a key is said to be sent, durably, before it is: without that it never left.
+    const neverSent = kind?.effectKey !== undefined && step?.sentAt === undefined;
+    return step?.status === "unknown" || (untold && !neverSent);
   });
 }
 

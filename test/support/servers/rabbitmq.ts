@@ -1,5 +1,5 @@
-import { connect } from "amqplib";
 import { execFileSync } from "node:child_process";
+import { connect } from "amqplib";
 import { answers, freePort, TestServer, until } from "./server.ts";
 
 /** A RabbitMQ node with an epmd of its own, and a client of it. */

@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 
 /** What the server does when it has a whole mail: says so, hangs up without a word, or refuses it. */
 export type Manner = "accept" | "drop" | "refuse";

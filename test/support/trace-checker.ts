@@ -1,4 +1,4 @@
-import { type Plan, type RunId, sha256 } from "../../src/core/index.ts";
+import { type HttpRequest, type Plan, type RunId, sha256 } from "../../src/core/index.ts";
 import { type JournalRecord, type Keys, keysFrom, parseJournal, type RunState, runState } from "../../src/journal/index.ts";
 import type { Disk, Inode, SimulatedFiles } from "../../src/system/simulated/index.ts";
 import { durableAt, durableNames } from "./durable-view.ts";
@@ -33,6 +33,7 @@ interface DurableRun {
  *
  * - I8: nothing outside the state directory is changed without a durable intent that names it and, where a content goes,
  *   a durable before-image; a temp file stands only where recovery of a durable run will look for it.
+ *   A request to another machine leaves only once that is durably recorded.
  * - I17: what failed to sync is never synced again, and after a failed sync nothing outside is changed any more.
  */
 export class TraceChecker implements Watcher {
@@ -59,6 +60,11 @@ export class TraceChecker implements Watcher {
     }
     if (name === "run") {
       if (given[1] !== undefined) this.checkProgram(this.files.nameOf(given[1] as number));
+      return;
+    }
+    if (name === "request") {
+      this.outside += 1;
+      this.checkRequest(given[0] as HttpRequest);
       return;
     }
     for (const path of this.changed(call)) {
@@ -146,6 +152,21 @@ export class TraceChecker implements Watcher {
     if (this.syncFailed !== "") this.object(`I17: a program was started after a failed sync (${this.syncFailed})`);
     const run = this.runs().find((one) => one.run === place?.[1]);
     if (!run || !isUnderWay(run, Number(place?.[2]))) this.object(`I8: a program was started without a durable intent (${live})`);
+  }
+
+  /** What another machine is told is recorded first: an effect under its key, an object by the intent of its register. */
+  private checkRequest({ method, url, headers }: HttpRequest): void {
+    const what = `${method} ${url}`;
+    if (this.syncFailed !== "") this.object(`I17: ${what} after a failed sync (${this.syncFailed})`);
+    const key = headers?.["idempotency-key"]?.replaceAll('"', "");
+    const runs = this.runs();
+    const isTold =
+      key === undefined
+        ? runs.some((run) =>
+            run.plan.changes.some(({ n, register }) => register.kind === "http" && register.key === url && isUnderWay(run, n)),
+          )
+        : runs.some(({ records }) => records.some((record) => record.t === "sent" && record.key === key));
+    if (!isTold) this.object(`I8: ${what}: no durable record says that it leaves`);
   }
 
   private inodeAt(path: string): Inode | undefined {

@@ -13,6 +13,8 @@ import { DeedWorld, deed } from "../support/deeds.ts";
 import { runCommand } from "../support/in-process.ts";
 import { Machine } from "./machine.ts";
 
+const TRIES = Number(process.env.SETPOINT_RUNS) || 40;
+
 interface Run {
   readonly run: string;
   readonly same: boolean;
@@ -184,7 +186,7 @@ describe("replay", { timeout: 120_000 }, () => {
     expect(machine.run("replay", "--all").err).toContain(`run ${second} cannot be read`);
   });
 
-  test("decides the same of all that any commands left, whatever was killed", async () => {
+  test("decides the same of all that any commands left, whatever was killed", { timeout: 60_000 + TRIES * 2_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 10 }), async (deeds) => {
         const world = new DeedWorld();
@@ -194,7 +196,7 @@ describe("replay", { timeout: 120_000 }, () => {
         end();
         expect(ran.exit, ran.out).toBe(0);
       }),
-      { numRuns: Number(process.env.SETPOINT_RUNS) || 40 },
+      { numRuns: TRIES },
     );
   });
 });

@@ -7,6 +7,8 @@ import { inTurn, type RunLine, turnsOf } from "../../src/journal/index.ts";
 import { readWhole } from "../../src/system/index.ts";
 import { type Deed, DeedWorld, deed } from "../support/deeds.ts";
 
+const TRIES = Number(process.env.SETPOINT_RUNS) || 60;
+
 /** What really is at the paths that the playbooks of deeds name. */
 type Snapshot = ReadonlyMap<string, { readonly is: string; readonly content?: string }>;
 
@@ -48,7 +50,7 @@ function lies(told: ReadonlyMap<RegisterId, Known>, real: Snapshot, gone: readon
 const honest = deed.filter((one: Deed) => one.do !== "edit" && one.do !== "clock");
 
 test("what is told of a moment is what really was then: right after each command, and still when all are done", {
-  timeout: 120_000,
+  timeout: 60_000 + TRIES * 2_000,
 }, async () => {
   let looked = 0;
   await fc.assert(
@@ -67,7 +69,7 @@ test("what is told of a moment is what really was then: right after each command
         expect(lies(told, real, gone(world)), `later, of ${JSON.stringify(one)}`).toEqual([]);
       }
     }),
-    { numRuns: Number(process.env.SETPOINT_RUNS) || 60 },
+    { numRuns: TRIES },
   );
   expect(looked).toBeGreaterThan(100);
 });

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { ledgerBytes, ledgerDifferences, readLedger } from "../../src/journal/index.ts";
 import { DeedWorld, deed } from "../support/deeds.ts";
 
+const TRIES = Number(process.env.SETPOINT_RUNS) || 60;
+
 /** What the rebuilt ledger and the one that was kept do not have in common. */
 function differences(world: DeedWorld): unknown {
   return world.look((state, file) => {
@@ -17,7 +19,7 @@ function differences(world: DeedWorld): unknown {
 }
 
 test("the ledger rebuilt from the journals has the bytes of the one that was kept, after any commands, deaths, clocks and gc", {
-  timeout: 120_000,
+  timeout: 60_000 + TRIES * 2_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 14 }), async (deeds) => {
@@ -27,6 +29,6 @@ test("the ledger rebuilt from the journals has the bytes of the one that was kep
         expect(differences(world), `after ${index}: ${JSON.stringify(one)}`).toEqual([]);
       }
     }),
-    { numRuns: Number(process.env.SETPOINT_RUNS) || 60 },
+    { numRuns: TRIES },
   );
 });

@@ -13,10 +13,19 @@ export type RegisterId = Branded<"RegisterId">;
 /** A run's name: its start as YYYYMMDDTHHMMSS.mmmZ and some chance, so that names sort by time. */
 export type RunId = Branded<"RunId">;
 
-/** Makes a run id from wall time in ms since 1970 and 3 or more random bytes. */
-export function runId(at: number, chance: Uint8Array): RunId {
+/**
+ * Makes a run id from wall time in ms since 1970 and 3 or more random bytes. It comes after `last` in order whatever the
+ * clock says, so that the newest run is the one that came last.
+ */
+export function runId(now: number, chance: Uint8Array, last?: RunId): RunId {
+  const at = last === undefined ? now : Math.max(now, timeOf(last) + 1);
   const time = new Date(at).toISOString().replaceAll("-", "").replaceAll(":", "");
   return `${time.replace(".", "").slice(0, -1)}-${Buffer.from(chance.subarray(0, 3)).toString("hex")}` as RunId;
+}
+
+/** The wall time in a run's name. */
+function timeOf(run: RunId): number {
+  return Date.parse(run.replace(/^(....)(..)(..)T(..)(..)(..)(...)-.*$/, "$1-$2-$3T$4:$5:$6.$7Z"));
 }
 
 const RUN_ID = /^\d{8}T\d{9}-[0-9a-f]{6}$/;

@@ -111,7 +111,8 @@ export function sealedPlan(plan: Plan, tools: Pick<Tools, "vault">): { readonly 
 export function beginRun(tools: Tools, plan: Plan, text: string, within?: number): Work {
   const { system, state } = tools;
   state.sweep();
-  const run: RunId = runId(system.clock.now(), system.chance.bytes(3));
+  const last = [...tools.ledger.runs.keys(), ...state.runs()].sort().at(-1);
+  const run: RunId = runId(system.clock.now(), system.chance.bytes(3), last);
   const folder = state.createRun(run, text);
   // The ledger does not know this run yet, and what it replaces may be wanted elsewhere.
   tools.contents.addSource((digest) => folder.content(digest));

@@ -100,6 +100,21 @@ const MAY: { readonly [event: string]: readonly StepStatus[] } = {
   undo: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
   clr: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict", "pending"],
   answer: ["unknown", "intended"],
+  conflict: ["pending", "intended", "failed", "conflict", "unknown", "done", "undone"],
+  keep: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
+  refold: ["pending", "failed", "conflict", "done", "undone"],
+};
+
+/** From where a command may take up a run; a revert that began is gone on with by a revert alone. */
+const MAY_TAKE_UP: { readonly [kind in "resume" | "revert"]: readonly RunStatus[] } = {
+  resume: ["applying", "interrupted", "halted"],
+  revert: ["applying", "interrupted", "halted", "applied", "superseded", "reverting", "revert-halted", "reverted"],
+};
+
+/** How a run may end, by whether undoing has begun. */
+const MAY_END: { readonly [way in "forward" | "back"]: readonly RunStatus[] } = {
+  forward: ["applied", "halted", "superseded", "abandoned"],
+  back: ["reverted", "revert-halted", "abandoned"],
 };
 
 /** The step's state after an event; a transition that is not in the drawing is a Bug (I30). */
@@ -109,6 +124,15 @@ function move(state: RunState, n: number, event: keyof typeof MAY & string, to: 
   step.status = to;
   state.steps.set(n, step);
   return step;
+}
+
+/** A transition of the run that is not in the tables is a Bug (I30). */
+function takeUp(state: RunState, kind: "resume" | "revert"): void {
+  if (!MAY_TAKE_UP[kind].includes(state.status) || (kind === "resume" && state.back))
+    throw new Bug(`${state.run} is ${state.status}${state.back ? ", on its way back" : ""}: no ${kind} can begin`);
+  state.kind = kind;
+  state.status = "interrupted";
+  state.exit = undefined;
 }
 
 /** Folds the records of a journal; undefined where there is no `begin`. */
@@ -151,14 +175,10 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     case "resume":
       if (state.confirm) state.confirm = { ...state.confirm, at: record.at, mono: record.mono, boot: record.boot };
-      state.kind = "resume";
-      state.status = "interrupted";
-      state.exit = undefined;
+      takeUp(state, "resume");
       return;
     case "revert":
-      state.kind = "revert";
-      state.status = "interrupted";
-      state.exit = undefined;
+      takeUp(state, "revert");
       state.back = true;
       if (state.confirm && record.unconfirmed) state.confirm = { ...state.confirm, unconfirmed: true };
       return;
@@ -224,16 +244,15 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     }
     case "conflict": {
-      const step = state.steps.get(record.action) ?? { status: "pending" as StepStatus, attempt: 0 };
-      step.status = record.phase === "forward" ? "conflict" : "kept";
+      const isForward = record.phase === "forward";
+      const step = move(state, record.action, isForward ? "conflict" : "keep", isForward ? "conflict" : "kept");
       step.outcome = "conflict";
       step.found = record.found;
-      state.steps.set(record.action, step);
       return;
     }
     case "refold": {
-      const step = state.steps.get(record.action) ?? { status: "pending" as StepStatus, attempt: 0 };
-      state.steps.set(record.action, { ...step, before: record.found, after: record.after });
+      const { status = "pending" } = state.steps.get(record.action) ?? {};
+      Object.assign(move(state, record.action, "refold", status), { before: record.found, after: record.after });
       return;
     }
     case "undo":
@@ -251,6 +270,8 @@ export function take(state: RunState, record: JournalRecord): void {
       }
       return;
     case "end":
+      if (!MAY_END[state.back ? "back" : "forward"].includes(record.state))
+        throw new Bug(`${state.run} cannot end as ${record.state}${state.back ? " on its way back" : ""}`);
       state.status = record.state;
       state.exit = record.exit;
       // The process that began or resumed it wrote this, in the same boot; who supersedes it may be of another.

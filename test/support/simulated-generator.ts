@@ -187,11 +187,12 @@ const KINDS: readonly ((world: Builder) => void)[] = [
   },
 ];
 
-/** A playbook and what stands there before it, the same for the same seed. */
-export function generatedWorld(seed: number): World {
+/** A playbook and what stands there before it, the same for the same seed. Without programs nothing of it is tentative. */
+export function generatedWorld(seed: number, { programs = true } = {}): World {
   const world = new Builder(seeded(seed * 2_654_435 + 1));
+  const kinds = programs ? KINDS : KINDS.filter(({ name }) => name !== "command");
   const count = 1 + Number(world.one([1, 2, 3, 4, 6, 9]));
-  for (let index = 0; index < count; index++) world.one(KINDS)(world);
+  for (let index = 0; index < count; index++) world.one(kinds)(world);
   // YAML takes JSON as it is.
   const playbook = `${JSON.stringify({ setpoint: 1, name: "generated", resources: world.resources }, null, 1)}\n`;
   const { folders, files, modes, links, hardlinks } = world;

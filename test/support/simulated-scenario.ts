@@ -140,11 +140,11 @@ export class Scenario {
     return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  /** Names outside the state directory that only a process under way may leave. */
+  /** Names outside the state directory that only a process under way may leave, and that were not there before. */
   temps(): readonly string[] {
     const found: string[] = [];
     this.visit((path, _, name) => {
-      if (isTemp(name)) found.push(path);
+      if (isTemp(name) && !(path.slice(1) in this.world.files)) found.push(path);
     });
     return found;
   }

@@ -127,6 +127,10 @@ export class Judge {
       return this.resolveDoubt(step, found, ends);
     if (journalOnly && direction === "forward" && found.is === "doubt")
       return this.resolveDoubt(step, found, { before: found, after: ends.after });
+    const own = work.run.steps.get(step.n);
+    // What certainly did not happen is not taken back.
+    if (journalOnly && direction === "back" && kind.effectKey !== undefined && own?.status === "failed" && own.mutated === "no")
+      return this.nothingToUndo(step);
     const restores = direction === "back" && journalOnly;
     if (!restores && fits(to)) return "settled";
     const untouched = restores || fits(from);
@@ -158,7 +162,6 @@ export class Judge {
       if (direction === "back") this.book.skip(step);
       return direction === "back" ? undefined : "settled";
     }
-    const own = work.run.steps.get(step.n);
     const asPlanned = !torn && !forced && own?.before === undefined && own?.after === undefined && !standsAlone(kind, step.register);
     return { step, found, to, asPlanned, operations, prepared: [], ...this.keyOf(kind, step) };
   }
@@ -195,18 +198,21 @@ export class Judge {
       this.book.finishEffect(step, after, "found");
       return undefined;
     }
-    if (resolution === "not") {
-      work.append({ t: "clr", action: step.n, outcome: "already" });
-      this.book.end(step, "already");
-      return undefined;
-    }
+    if (resolution === "not") return this.nothingToUndo(step);
     const undo = back();
     if (undo.length === 0) {
       this.book.skip(step);
       return undefined;
     }
     // Sent once more under its key, it has surely happened, and only then is it taken back.
-    return act(before, resolution === "again" ? [...forward().filter((one) => one.do !== "record"), ...undo] : undo);
+    if (resolution !== "again") return act(before, undo);
+    return { ...act(before, [...forward().filter((one) => one.do !== "record"), ...undo]), resends: true };
+  }
+
+  private nothingToUndo(step: Todo): undefined {
+    this.book.work.append({ t: "clr", action: step.n, outcome: "already" });
+    this.book.end(step, "already");
+    return undefined;
   }
 
   /** An answer that cannot be had leaves the doubt as it is. */

@@ -41,6 +41,8 @@ export interface Act {
   readonly undoKey?: string;
   /** What the other side answered. */
   answer?: Json;
+  /** The first operation only finds out whether it happened, by sending it once more under its key. */
+  readonly resends?: true;
   /** Its transaction is decided: it can only be committed any more. */
   decided?: true;
 }
@@ -143,6 +145,12 @@ export class Book {
     this.work.journal.sync();
     this.bad.add(step.n);
     this.end(step, "unknown", { detail: why });
+  }
+
+  /** On the way back: an effect of which it turned out that it never happened. */
+  neverHappened(step: Todo): void {
+    this.work.append({ t: "clr", action: step.n, outcome: "already" });
+    this.end(step, "already");
   }
 
   /** What a revert cannot take back is left, and said. */
@@ -274,7 +282,7 @@ export class Book {
     if (failure.code === "ENOSPC" || failure.code === "EDQUOT") work.folder.dropReserve();
     const message = work.tools.vault.redact(failure.message).slice(0, 8000);
     const mutated = this.doubtful.has(step.n) ? "maybe" : failure.mutated;
-    work.append({ t: "fail", action: step.n, class: failure.code, message, mutated });
+    work.append({ t: "fail", action: step.n, class: failure.code, message, mutated, ...(this.direction === "back" && { phase: "back" }) });
     this.bad.add(step.n);
     this.end(step, isBlocked ? "blocked" : "failed", { detail: message });
     this.stopUnlessAllowed(step, isBlocked);

@@ -254,6 +254,11 @@ class Pass {
         const failure = faultIn(thrown);
         if (failure === undefined || failure instanceof JournalFailed) throw thrown;
         if (act.decided !== true) for (const prepared of act.prepared.slice(committed)) await prepared.abandon();
+        if (act.resends === true && committed === 0 && failure.mutated === "no" && failure.peer?.retry === false) {
+          // Under its key the other side would have known it: it never happened, so there is nothing to take back.
+          this.book.neverHappened(act.step);
+          continue;
+        }
         if (failure instanceof Undecided) {
           this.book.doubt(act.step, failure.message);
           continue;

@@ -27,9 +27,7 @@ export type StoredState =
 export type StoredAbout = { readonly store: PlaceData; readonly key: string };
 
 export type StoredWant = {
-  /** The value as a text, which may wait for a result, or a content. */
-  readonly text?: string;
-  readonly content?: Digest;
+  readonly content: Digest;
   /** ms. */
   readonly ttl?: number;
   readonly type?: string;
@@ -54,6 +52,13 @@ function storedKind(kind: "kv" | "object"): RegisterKind<StoredState> {
 
     // How long it would still have stood there cannot be had back.
     label: (_register, from): Label => (from.is === "value" && from.expires === true ? "compensated" : "exact"),
+    // The revision of when the plan was made is of no use: it is read again right before.
+    lean(before) {
+      if (before.is === "absent") return before;
+      const { "~revision": _, ...rest } = before;
+      return rest;
+    },
+
     contents: (state) => (state.is === "value" ? [state.content] : []),
     origin: (register) => originOf(aboutOf(register).store.url),
   };
@@ -69,10 +74,9 @@ export const storedGoals: readonly Goal[] = [kv, object].flatMap(({ kind }) => [
   {
     kind,
     name: "value",
-    converge(now: StoredState, want: StoredWant, { contents }): StoredState {
-      const content = want.content ?? contents.put(want.text ?? "");
+    converge(now: StoredState, want: StoredWant): StoredState {
       const expires = want.ttl === undefined ? {} : { expires: true, "~ttl": want.ttl };
-      const wanted = { content, ...expires, ...(want.type !== undefined && { type: want.type }) };
+      const wanted = { content: want.content, ...expires, ...(want.type !== undefined && { type: want.type }) };
       if (now.is === "absent") return { is: "value", ...wanted };
       const { "~revision": _, ...kept } = now;
       const after: StoredState = { ...kept, ...wanted };

@@ -1,4 +1,4 @@
-import { given, holdsResult, type Json, type PlaceData, type Setting, type World } from "../core/index.ts";
+import { type Digest, given, type Json, type PlaceData, type Setting, type World } from "../core/index.ts";
 import { type StoredWant, storedRegister } from "../registers/index.ts";
 import { sourceFile } from "./sources.ts";
 
@@ -38,19 +38,14 @@ export function storedSettings(kind: "kv" | "object", spec: StoredSpec, world: W
     ...(Object.keys(manner).length > 0 && { manner }),
   };
   if (spec.state === "absent") return [{ ...setting, goal: "absent", want: {} }];
-  const value = heldBy(spec, world);
-  if (value === undefined) return [];
-  const want: StoredWant = { ...value, ...given({ ttl: spec.ttl, type: spec.type }) };
+  const content = contentOf(spec, world);
+  if (content === undefined) return [];
+  const want: StoredWant = { content, ...given({ ttl: spec.ttl, type: spec.type }) };
   return [{ ...setting, goal: "value", want }];
 }
 
 /** Undefined where the source cannot be had, which is reported. */
-function heldBy({ value, source }: StoredSpec, world: World): Pick<StoredWant, "text" | "content"> | undefined {
-  if (source !== undefined) {
-    const found = sourceFile(world.source(source), "source", world);
-    return found && { content: found.content };
-  }
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  // What waits for a result is no content yet.
-  return holdsResult(text) ? { text } : { content: world.contents.put(text) };
+function contentOf({ value, source }: StoredSpec, world: World): Digest | undefined {
+  if (source !== undefined) return sourceFile(world.source(source), "source", world)?.content;
+  return world.contents.put(typeof value === "string" ? value : JSON.stringify(value));
 }

@@ -87,7 +87,7 @@ for (const [name, { program, start }] of Object.entries(peers)) {
       if (lacks) return;
       peer = await start();
       runs = await RemoteRuns.before(peer.port);
-    });
+    }, 300_000);
     afterAll(async () => {
       await runs?.close();
       await peer?.stop();

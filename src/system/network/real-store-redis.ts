@@ -1,8 +1,12 @@
-import { type PlaceData, type StoredValue, type StoreSession, sha256 } from "../../core/index.ts";
+import { createHmac, randomBytes } from "node:crypto";
+import type { PlaceData, StoredValue, StoreSession } from "../../core/index.ts";
 import { placeFault } from "./place.ts";
 import { openRedis, type RedisLink, type RedisReply, refusal } from "./redis-link.ts";
 
-/** Redis: keys have no revision there, so it is the value's digest, compared while the key is watched. */
+/** Nobody can guess a value from its fingerprint, and it means nothing to another process. */
+const FINGERPRINT_KEY = randomBytes(32);
+
+/** Redis: keys have no revision there, so it is the value's fingerprint, compared while the key is watched. */
 export async function openRedisStore(place: PlaceData): Promise<StoreSession> {
   return new RedisStore(await openRedis(place), place);
 }
@@ -24,7 +28,7 @@ class RedisStore implements StoreSession {
       this.link.call(`reading ${key}`, false, "PTTL", key),
     ]);
     if (!Buffer.isBuffer(value)) return undefined;
-    return { value, revision: sha256(value), ...(typeof left === "number" && left >= 0 && { ttl: left }) };
+    return { value, revision: fingerprint(value), ...(typeof left === "number" && left >= 0 && { ttl: left }) };
   }
 
   put(key: string, { value, ttl }: Omit<StoredValue, "revision">, revision: string | undefined): Promise<boolean> {
@@ -48,7 +52,7 @@ class RedisStore implements StoreSession {
         await this.link.call(doing, false, "UNWATCH");
         throw thrown;
       });
-      if ((Buffer.isBuffer(now) ? sha256(now) : undefined) !== revision) {
+      if ((Buffer.isBuffer(now) ? fingerprint(now) : undefined) !== revision) {
         await this.link.call(doing, false, "UNWATCH");
         return false;
       }
@@ -65,4 +69,8 @@ class RedisStore implements StoreSession {
       throw placeFault(this.place, `setting ${key}`, thrown);
     });
   }
+}
+
+function fingerprint(value: Buffer): string {
+  return createHmac("sha256", FINGERPRINT_KEY).update(value).digest("hex");
 }

@@ -5,6 +5,15 @@ import { answers, freePort, TestServer, until } from "./server.ts";
 /** A RabbitMQ node with an epmd of its own, and a client of it. */
 export async function startRabbit() {
   const [epmd, dist] = [await freePort(), await freePort()];
+  const endEpmd = () =>
+    until("the end of epmd", async () => {
+      try {
+        execFileSync("epmd", ["-port", String(epmd), "-kill"], { stdio: "ignore" });
+      } catch {
+        // It still knows a node, or is gone.
+      }
+      return !(await answers(epmd));
+    });
   const server = await TestServer.start(
     "rabbitmq",
     () => ["/usr/lib/rabbitmq/bin/rabbitmq-server"],
@@ -21,7 +30,10 @@ export async function startRabbit() {
       ERL_EPMD_PORT: String(epmd),
       ERL_EPMD_ADDRESS: "127.0.0.1",
     }),
-  );
+  ).catch(async (thrown: unknown) => {
+    await endEpmd();
+    throw thrown;
+  });
   const url = `amqp://127.0.0.1:${server.port}`;
   let client: Awaited<ReturnType<typeof connect>> | undefined;
   // The port is open before the node has started.
@@ -46,14 +58,7 @@ export async function startRabbit() {
     async stop() {
       await connection.close().catch(() => undefined);
       await server.stop();
-      await until("the end of epmd", async () => {
-        try {
-          execFileSync("epmd", ["-port", String(epmd), "-kill"], { stdio: "ignore" });
-        } catch {
-          // It still knows a node, or is gone.
-        }
-        return !(await answers(epmd));
-      });
+      await endEpmd();
     },
   };
 }

@@ -66,7 +66,7 @@ describe("the real program, killed on entry to each call that changes something"
         const first = changingCalls(site, ["apply"], folder);
         // From the moment at which the run is begun: early deaths leave much to do, late ones much to find.
         const begun = first.findIndex(({ name, line }) => name === "rename" && line.includes("journal.new"));
-        const deaths = spread(first.slice(begun + 1), Math.max(2, shareOf(10)));
+        const deaths = spread(first.slice(begun + 1), shareOf(10));
         let kills = 0;
         for (const [turn, death] of deaths.entries()) {
           site.fresh();
@@ -133,7 +133,7 @@ describe("the real program, kill -9 at random moments", () => {
       expect(site.setpoint(["apply"]).code).toBe(0);
       const whole = performance.now() - began;
       let kills = 0;
-      for (const rounds = share === 1 ? 1500 : shareOf(300); kills < rounds; ) {
+      for (const rounds = share === 1 ? 1500 : shareOf(200); kills < rounds; ) {
         site.fresh();
         const moments: string[] = [];
         const words = kills % 2 === 0 ? "resume" : "revert";

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished } from "vitest";
 import { tally } from "../support/figures.ts";
 import { RealSite } from "../support/real-site.ts";
 import { until } from "../support/real-wait.ts";
@@ -31,6 +31,7 @@ function started(argv: readonly string[], log: string): { readonly child: ChildP
   const [program, ...words] = argv as [string, ...string[]];
   const child = spawn(program, words, { stdio: ["ignore", out, out] });
   closeSync(out);
+  onTestFinished(() => void child.kill("SIGKILL"));
   const ended = (once(child, "exit") as Promise<[number | null, string | null]>).then(([code, signal]) => ({
     code,
     signal,
@@ -135,7 +136,7 @@ resources:
   - file: ${folder}/first
     content: first
   - command: wait
-    run: [ sh, -c, 'echo > ${folder}/entered; until [ -e ${folder}/release ]; do sleep 0.02; done; echo > ${folder}/done' ]
+    run: [ sh, -c, 'echo > ${folder}/entered; until [ -e ${folder}/release ] || [ ! -e ${folder} ]; do sleep 0.02; done; echo > ${folder}/done' ]
     creates: ${folder}/done
     undo: [ rm, -f, ${folder}/done ]
     needs: 'file:${folder}/first'

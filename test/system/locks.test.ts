@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished } from "vitest";
 import { tally } from "../support/figures.ts";
 import { until } from "../support/real-wait.ts";
 import { shareOf } from "../support/share.ts";
@@ -10,13 +10,15 @@ import { BIN, onMachine, type Place, start, textOf } from "./machine.ts";
 
 const WAITING = `
   - command: wait
-    run: [ sh, -c, 'echo in >> entered; while [ ! -e release ]; do sleep 0.05; done' ]
+    run: [ sh, -c, 'echo in >> entered; while [ -e book.yaml ] && [ ! -e release ]; do sleep 0.05; done' ]
     once: true
     undo: none
 `;
 
 function starter(place: Place, book: string) {
   const child = start([process.execPath, BIN, "apply", book, "--yes"], { cwd: place.folder, env: { SETPOINT_STATE_DIR: place.state } });
+  // Also where a test fails; its command ends when the place is taken away.
+  onTestFinished(() => void child.kill("SIGKILL"));
   const ended = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);
   return { child, ended };
 }

@@ -41,7 +41,7 @@ export class Sagas {
   constructor(book: Book, takeBack: TakeBack) {
     this.book = book;
     this.takeBack = takeBack;
-    this.sagas = book.direction === "back" ? [] : (book.work.plan.transactions ?? []).filter(({ mode }) => mode === "saga");
+    this.sagas = book.direction === "back" ? [] : (book.work.plan.transactions ?? []);
   }
 
   /** Looks at how a group ended; takes back what belongs together with what failed. Gives a failure that ends the run. */
@@ -51,8 +51,9 @@ export class Sagas {
       const members = membersOf(this.book.work, saga);
       if (!members.some(({ n }) => steps.some((step) => step.n === n))) continue;
       const { results } = this.book.work;
-      const failed = members.filter(({ n }) => BAD.has(results.get(n)?.status ?? ""));
-      if (failed.length === 0 && !(await this.isRefused(saga, members))) continue;
+      // Of a two-phase transaction all or none is made as it is; only its check can speak against it.
+      const failed = saga.mode === "saga" && members.some(({ n }) => BAD.has(results.get(n)?.status ?? ""));
+      if (!failed && !(await this.isRefused(saga, members))) continue;
       this.ended.add(saga.name);
       const outcome = await this.undo(saga, members);
       if (outcome !== undefined) return outcome;

@@ -1,9 +1,14 @@
 import { type Json, type JsonObject, type ResourceType, schemaOf } from "../core/index.ts";
 import { commonFields, leadingKeys } from "./common-keys.ts";
+import { EVENT_NAME } from "./events.ts";
 import { inputFields } from "./inputs.ts";
+import { peerFields } from "./peers.ts";
+import { transactionCommonKeys, transactionFields } from "./transaction.ts";
 
 /** A text that holds an expression may stand wherever a value may. */
 const expression: JsonObject = { type: "string", pattern: "\\$\\{\\{" };
+
+const addresses: JsonObject = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
 
 /** The JSON Schema (draft-07) of a playbook with these types, for editors. */
 export function playbookSchema(types: ReadonlyMap<string, ResourceType>): JsonObject {
@@ -23,6 +28,24 @@ export function playbookSchema(types: ReadonlyMap<string, ResourceType>): JsonOb
       },
       inputs: { type: ["object", "null"], additionalProperties: schemaOf(inputFields), description: "Values that are given from outside." },
       vars: { type: ["object", "null"], description: "Values worked out from inputs, facts and each other." },
+      peers: {
+        type: ["object", "null"],
+        additionalProperties: orExpressions(schemaOf(peerFields)),
+        description: "How other machines are treated, by origin (scheme, host and port).",
+      },
+      events: { type: "string", description: "The URL of the event log through which stacks tell each other what happened: file:///path." },
+      emits: {
+        type: ["object", "null"],
+        propertyNames: { pattern: EVENT_NAME },
+        additionalProperties: addresses,
+        description: "By the name of an event, the resources (or '*') of which a run that changed one sends it when all is as declared.",
+      },
+      on: {
+        type: ["object", "null"],
+        propertyNames: { pattern: EVENT_NAME },
+        additionalProperties: addresses,
+        description: "By the name of an event, the resources (or '*') that `setpoint watch` applies when it arrives; or `revert`.",
+      },
       resources: {
         type: ["array", "null"],
         items: { $ref: "#/definitions/resource" },
@@ -32,8 +55,9 @@ export function playbookSchema(types: ReadonlyMap<string, ResourceType>): JsonOb
     definitions: {
       resource: {
         type: "object",
-        anyOf: sorted.map((type) => ({ $ref: `#/definitions/${type.type}` })),
+        anyOf: [...sorted.map((type) => ({ $ref: `#/definitions/${type.type}` })), { $ref: "#/definitions/transaction" }],
       },
+      transaction: transactionSchema(),
       ...Object.fromEntries(sorted.map((type) => [type.type, resourceSchema(type)])),
     },
   };
@@ -62,6 +86,22 @@ function resourceSchema(type: ResourceType): JsonObject {
     additionalProperties: false,
     ...(required !== undefined && { required }),
   };
+}
+
+function transactionSchema(): JsonObject {
+  const own = schemaOf(transactionFields);
+  const properties: { [key: string]: Json } = { ...(own.properties as JsonObject) };
+  properties.resources = { type: "array", items: { $ref: "#/definitions/resource" }, description: transactionFields.resources.about };
+  for (const key of transactionCommonKeys) {
+    const one = leadingKeys[key] ?? commonFields[key];
+    if (one !== undefined) properties[key] = orExpression({ ...one.schema, description: one.about });
+  }
+  return { ...own, description: "Resources that succeed or are undone together.", properties };
+}
+
+function orExpressions(schema: JsonObject): JsonObject {
+  const properties = Object.entries(schema.properties as JsonObject).map(([key, one]) => [key, orExpression(one as JsonObject)]);
+  return { ...schema, properties: Object.fromEntries(properties) };
 }
 
 function orExpression(schema: JsonObject): JsonObject {

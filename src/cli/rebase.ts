@@ -31,6 +31,8 @@ export async function rebase(context: Context, file: string, out: string | undef
       inputs: plan.inputs,
       facts: plan.facts,
       prune: false,
+      peers: plan.peers ?? {},
+      ...(plan.events && { events: plan.events }),
     }),
   );
   if (planned.problems.some(({ severity }) => severity === "error")) return refuse(context, planned.problems, EXIT.invalid);

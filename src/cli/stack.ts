@@ -46,7 +46,7 @@ export function startReading(context: Context, state: StateDirectory, options: {
   const hidden = [...ledger.runs.values()]
     .filter(({ status, stashes }) => status === "interrupted" || stashes)
     .map(({ run }) => (state.hasKeys() ? `${state.keys().tempPrefix(run)}-` : "\0"));
-  const remotes = new Remotes({ system, breakers: ledger.breakers, policy: () => ({}), stopped: () => context.stopped() !== undefined });
+  const remotes = new Remotes({ system, breakers: ledger.breakers, stopped: () => context.stopped() !== undefined });
   const reader = new SystemReader(system, contents, {
     remote: remotes,
     receipt: (key: string): Receipt | undefined => ledger.receipts.get(key),
@@ -134,6 +134,7 @@ export async function planStack(
   }
   const { system } = context;
   const vault = vaultFor(context, reading, playbook.secrets);
+  reading.remotes.peers.treat(playbook.peers);
   const types = await loadTypes(new Set(playbook.resources.map((resource) => resource.type)));
   const { expanded, problems: found } = await expand(playbook.resources, {
     stack: playbook.stack,
@@ -153,6 +154,8 @@ export async function planStack(
     inputs: playbook.inputs,
     facts: { machine: machineId(system), ...playbook.factsUsed },
     prune: options.prune === true,
+    peers: playbook.peers,
+    ...eventsFor(playbook),
   });
   const planned = await makePlan(expanded, parts);
   const all = [...warnings, ...planned.problems];
@@ -161,12 +164,18 @@ export async function planStack(
   return ok({ ...planned, problems: all, vault, reading, expanded });
 }
 
+/** What a run tells others, frozen with its plan: so a resume and a revert know it without the playbook. */
+function eventsFor({ events }: Playbook): Pick<PlanParts, "events"> {
+  const emits = Object.entries(events.emits).map(([name, all]) => [name, all.flatMap(({ address }) => address ?? [])] as const);
+  return events.log === undefined || emits.length === 0 ? {} : { events: { log: events.log, emits: Object.fromEntries(emits) } };
+}
+
 /** What makePlan needs besides the settings. */
 export function planParts(
   context: Context,
   reading: Reading,
   vault: Vault,
-  more: Pick<PlanParts, "stack" | "playbooks" | "inputs" | "facts" | "prune">,
+  more: Pick<PlanParts, "stack" | "playbooks" | "inputs" | "facts" | "prune" | "peers" | "events">,
 ): PlanParts {
   return {
     kinds,

@@ -5,11 +5,16 @@ import { goals, kinds } from "../registers/index.ts";
 import { type RunView, terminalView } from "../report/index.ts";
 import { gatherFacts } from "../system/index.ts";
 import { type Context, EXIT, refuse, shown, UsageError } from "./context.ts";
+import { sendEvents } from "./event-outbox.ts";
 import type { LockOptions } from "./options.ts";
 import type { Reading } from "./stack.ts";
 
-/** Runs the body with the lock of the state directory held; exit 8 where another process holds it. */
-export async function locked(context: Context, options: LockOptions, body: (state: LockedDirectory) => Promise<number>): Promise<number> {
+/** Runs the body with the lock of the state directory held, and then sends the events of runs that ended; exit 8 where another process holds it. */
+export async function locked(
+  context: Context,
+  options: LockOptions & { readonly var?: readonly string[] },
+  body: (state: LockedDirectory) => Promise<number>,
+): Promise<number> {
   const wait = options.lockTimeout === undefined ? { ok: true as const, value: 0 } : parseDuration(options.lockTimeout);
   if (!wait.ok) throw new UsageError(`--lock-timeout: ${wait.detail}`);
   const state = await LockedDirectory.lock(context.system, context.stateDirectory, {
@@ -32,7 +37,9 @@ export async function locked(context: Context, options: LockOptions, body: (stat
     );
   }
   try {
-    return await body(state);
+    const exit = await body(state);
+    await sendEvents(context, state, options);
+    return exit;
   } finally {
     state.unlock();
   }

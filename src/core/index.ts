@@ -28,5 +28,6 @@ export * from "./result.ts";
 export * from "./sight.ts";
 export { formatBytes, formatDuration, type Parsed, parseDuration } from "./size.ts";
 export * from "./sql.ts";
+export * from "./stack-event.ts";
 export * from "./stop-signal.ts";
 export * from "./system.ts";

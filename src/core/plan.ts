@@ -1,6 +1,7 @@
 import { sha256 } from "./digest.ts";
 import type { JsonObject } from "./json.ts";
 import type { Address, Digest, RegisterId } from "./names.ts";
+import type { PeerPolicy } from "./network.ts";
 import type { Place } from "./problem.ts";
 import type { Label, Manner, Register, Setting, State } from "./register.ts";
 
@@ -64,6 +65,8 @@ export interface Change extends Step {
   readonly reason: Reason;
   /** Numbers of the steps that must have succeeded before. */
   readonly needs?: readonly number[];
+  /** What people must know of it besides its label. */
+  readonly note?: string;
   /** `converge` could not be worked out yet; `after` is the same as `before`. */
   readonly unknown?: true;
   /** The transaction that it is in. */
@@ -111,6 +114,10 @@ export interface Plan {
   readonly settings: readonly PlannedSetting[];
   readonly orphans: readonly Orphan[];
   readonly transactions?: readonly PlannedTransaction[];
+  /** How the playbook wants other machines to be treated, by origin. */
+  readonly peers?: { readonly [origin: string]: PeerPolicy };
+  /** Where a run of the plan tells others that resources converged, and of which: addresses by the name of the event. */
+  readonly events?: { readonly log: string; readonly emits: { readonly [name: string]: readonly Address[] } };
   /** Contents that the changes set, as base64 by digest; only in a saved plan. */
   readonly contents?: { readonly [digest: string]: string };
   /** Sensitive contents by fingerprint, encrypted under the state directory's key; only in a saved plan. */

@@ -1,4 +1,5 @@
 import {
+  type Cause,
   type Digest,
   isKeyed,
   type Plan,
@@ -108,8 +109,14 @@ export function sealedPlan(plan: Plan, tools: Pick<Tools, "vault">): { readonly 
  * Begins a run: its plan and the contents it will set are durable before the journal's first record, and the record before
  * anything else (W1). `text` is the sealed plan. `within`: the run is to be reverted unless it is confirmed within so many ms.
  */
-export function beginRun(tools: Tools, plan: Plan, text: string, within?: number): Work {
+export function beginRun(
+  tools: Tools,
+  plan: Plan,
+  text: string,
+  { within, cause }: { readonly within?: number | undefined; readonly cause?: Cause | undefined } = {},
+): Work {
   const { system, state } = tools;
+  tools.remotes.peers.treat(plan.peers);
   state.sweep();
   const last = [...tools.ledger.runs.keys(), ...state.runs()].sort().at(-1);
   const run: RunId = runId(system.clock.now(), system.chance.bytes(3), last);
@@ -139,6 +146,7 @@ export function beginRun(tools: Tools, plan: Plan, text: string, within?: number
     boot: system.clock.bootId(),
     ...(sensitive.length > 0 && { sensitive }),
     ...(within !== undefined && { confirm: { within } }),
+    ...(cause && { cause }),
   } as const;
   const journal = RunJournal.create(system.files, system.clock, folder.path, run, begin, tools.ledger.nextTurn());
   return new Work(tools, folder, journal, plan, runState(journal.records) as RunState);
@@ -160,6 +168,7 @@ function needsLater(plan: Plan): boolean {
  * SystemFault.
  */
 export function openRun(tools: Tools, folder: RunFolder, plan: Plan): Work {
+  tools.remotes.peers.treat(plan.peers);
   const known = tools.ledger.runs.get(folder.run)?.size;
   const journal = RunJournal.open(tools.system.files, tools.system.clock, folder.path, folder.run, known, tools.ledger.nextTurn());
   const state = runState(journal.records) as RunState;

@@ -3,6 +3,7 @@ export { type Answered, answerRun, inDoubt } from "./answer.ts";
 export { hideSensitive, sealedPlan } from "./begin.ts";
 export { type Fingerprint, matches } from "./compare.ts";
 export { type ConfirmStatus, confirmRun, confirmStatus } from "./confirm.ts";
+export { correlationOf, type DueRun, dueRuns, eventsOf } from "./events.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
 export { type Known, knownAt, type Moment, upTo } from "./past.ts";

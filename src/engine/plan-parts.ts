@@ -22,6 +22,7 @@ export interface PlanParts {
   readonly facts: JsonObject;
   readonly prune: boolean;
   readonly peers: NonNullable<Plan["peers"]>;
+  readonly events?: Plan["events"];
 }
 
 /** A step while it is worked out. */

@@ -166,6 +166,8 @@ function assemble(
     resources,
     settings,
     orphans,
+    ...(Object.keys(parts.peers).length > 0 && { peers: parts.peers }),
+    ...(parts.events && { events: parts.events }),
   };
 }
 

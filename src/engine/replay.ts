@@ -86,6 +86,8 @@ export async function replayPlan(frozen: Plan, parts: ReplayParts): Promise<Repl
       inputs: plan.inputs,
       facts: plan.facts,
       prune: parts.ledger !== undefined && wasPruned(plan),
+      peers: plan.peers ?? {},
+      ...(plan.events && { events: plan.events }),
     },
   );
   hideSensitive(planned.plan, { kinds: parts.kinds, vault: parts.vault, ledger });

@@ -1,6 +1,7 @@
 import {
   type ActionResult,
   type ActionStatus,
+  type Cause,
   type Change,
   error,
   exitOfSignal,
@@ -35,6 +36,8 @@ import { registersRead, type Tools, type Work } from "./work.ts";
 /** A plan and how it is written down. */
 export interface FrozenPlan {
   readonly plan: Plan;
+  /** The event that made it due. */
+  readonly cause?: Cause;
   /** Its text and digest; asked for where a run begins and nowhere else, as a large plan in sync would pay for them in vain. */
   sealed(): { readonly text: string; readonly digest: string };
   /** Where the run is to be reverted unless it is confirmed within so many ms. */
@@ -52,7 +55,7 @@ export async function applyPlan(tools: Tools, frozen: FrozenPlan): Promise<RunRe
   const { text, digest } = frozen.sealed();
   const plan = { ...frozen.plan, digest };
   const confirm = todo.length > 0 ? frozen.confirm : undefined;
-  const work = beginRun(tools, plan, text, confirm?.within);
+  const work = beginRun(tools, plan, text, { within: confirm?.within, cause: frozen.cause });
   const unarmed = confirm && armFailure(() => confirm.arm(work.run.run));
   if (unarmed) return end(work, { kind: "apply", status: "halted", exit: 1, verified: false, problems: [unarmed] });
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "apply", total: todo.length });
@@ -122,11 +125,10 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
     const signal = tools.stopped();
     const acted = [...work.run.steps.values()].some((step) => step.acted);
     status = "halted";
-    exit = signal
-      ? exitOfSignal(signal)
-      : acted || bad.some((result) => result.status === "conflict" || result.status === "unknown")
-        ? 6
-        : 1;
+    const isLeft = bad.some((result) => result.status === "conflict" || result.status === "unknown");
+    // Blocked without anything that failed: a peer is not asked for the time being, and later it may be.
+    const waits = bad.some((result) => result.status === "blocked") && !bad.some((result) => result.status === "failed");
+    exit = signal ? exitOfSignal(signal) : acted || isLeft || waits ? 6 : 1;
   } else {
     tools.emit({ type: "phase", name: "verifying", count: plan.changes.length + plan.steady.length });
     const different = await divergences(work).catch((thrown: unknown) => {
@@ -301,7 +303,7 @@ function unsealed(tools: Tools, folder: RunFolder): Plan {
 
 /** `on_failure: revert`: the run is undone in its own journal. */
 async function undoWithin(work: Work): Promise<RunReport> {
-  const failures = [...work.results.values()].filter((result) => result.status === "failed");
+  const failures = [...work.results.values()].filter((result) => result.status === "failed" || result.status === "blocked");
   work.results.clear();
   const undone = await undo(work, "apply", { force: new Set() });
   const problems = failures.map((result) =>

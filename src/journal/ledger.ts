@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import {
   type Address,
   type BreakerState,
+  type Cause,
   type Files,
   isObject,
   type JsonObject,
@@ -57,6 +58,10 @@ export interface RunLine {
   readonly stashes?: true;
   /** Watched registers whose set by this run is counted. */
   readonly counted: readonly RegisterId[];
+  /** The event that made it due. */
+  readonly cause?: Cause;
+  /** It may have events for others. */
+  readonly emits?: true;
   /** Bytes of its journal when this was written: a longer journal has news. */
   readonly size: number;
   /** The turn of the command that came last to it; left out for one of before turns were counted. */
@@ -335,6 +340,8 @@ export function recordRun(ledger: Ledger, plan: Plan, state: RunState, size: num
     ...(state.confirm && { confirm: state.confirm }),
     ...(sharesInodes(plan, state) && { stashes: true as const }),
     counted: [...counted],
+    ...(state.cause && { cause: state.cause }),
+    ...(plan.events && { emits: true as const }),
     size,
     ...(state.turn > 0 && { turn: state.turn }),
   });

@@ -1,4 +1,4 @@
-import type { ActionStatus, BreakerState, JsonObject, Receipt, RunId, RunStatus, State } from "../core/index.ts";
+import type { ActionStatus, BreakerState, Cause, JsonObject, Receipt, RunId, RunStatus, State } from "../core/index.ts";
 
 /** Ranges of step numbers of the frozen plan: [from, to, from, to, …], both ends included. */
 export type Ranges = readonly number[];
@@ -32,6 +32,8 @@ export interface Begin {
   readonly boot: string;
   /** The run is to be reverted unless it is confirmed within so many ms. In this record, so that no run is ever begun half-armed. */
   readonly confirm?: { readonly within: number };
+  /** The event that made the run due. In this record, so that an event is known to be in hand from the run's first byte on. */
+  readonly cause?: Cause;
 }
 /** A new process goes on with the run. */
 export interface Resume {

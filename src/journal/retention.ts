@@ -2,6 +2,7 @@ import { type Digest, isKeyed, isRunId, type RegisterId, type RunId, type State,
 import { fault, readWhole } from "../system/index.ts";
 import { writeBase } from "./base.ts";
 import { syncDirectory } from "./durable.ts";
+import { EventNotes, sentKey } from "./event-notes.ts";
 import type { Ledger, RunLine } from "./ledger.ts";
 import { isOpen } from "./run-state.ts";
 import { removeStashes } from "./stashes.ts";
@@ -75,9 +76,12 @@ function oldRuns(system: System, state: StateDirectory, ledger: Ledger, rule: Re
   const newestFirst = state.runs().toReversed();
   const since = system.clock.now() - rule.days * DAY;
   const stacks = new Set<string>();
+  const sent = new EventNotes(system.files, state.path).sent();
   return newestFirst.filter((run, index) => {
     const line = ledger.runs.get(run);
     if (line === undefined) return false; // damaged: what it did is known to nobody else
+    if (line.emits && line.status !== "abandoned" && !sent.has(sentKey({ run, as: line.status === "reverted" ? "failed" : "done" })))
+      return false;
     const isNewest = !stacks.has(line.stack);
     stacks.add(line.stack);
     const size = system.files.lstat(`${state.path}/runs/${run}/journal`)?.size;

@@ -2,6 +2,7 @@ import {
   type ActionStatus,
   type BreakerState,
   Bug,
+  type Cause,
   type JsonObject,
   type Receipt,
   type RunId,
@@ -89,6 +90,8 @@ export interface RunState {
   /** The command that came last to it. */
   kind: RunKind;
   confirm?: Confirmation;
+  /** The event that made it due. */
+  readonly cause?: Cause;
 }
 
 const MAY: { readonly [event: string]: readonly StepStatus[] } = {
@@ -155,6 +158,7 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
     exit: undefined,
     back: false,
     kind: "apply",
+    ...(begin.cause && { cause: begin.cause }),
     ...(begin.confirm && { confirm: { ...begin.confirm, at: begin.at, mono: begin.mono, boot: begin.boot, acted: false } }),
   };
   for (const record of records) take(state, record);

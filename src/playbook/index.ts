@@ -1,4 +1,5 @@
 export { addressMatcher } from "./address.ts";
+export { type Choreography, conversationOf, eventProblems, type Outline, type Reaction } from "./events.ts";
 export { type ExpressionFunction, expressionFunctions } from "./functions.ts";
-export { lintPlaybook, loadPlaybook, type Playbook, type PlaybookSources } from "./load.ts";
+export { type Linted, lintPlaybook, loadPlaybook, outlinePlaybook, type Playbook, type PlaybookSources } from "./load.ts";
 export { playbookSchema } from "./schema.ts";

@@ -11,6 +11,7 @@ import {
 } from "../core/index.ts";
 import { shortTag } from "./address.ts";
 import { Evaluator, type Scope } from "./evaluator.ts";
+import { type Choreography, evaluateEvents, noEvents, type Outline } from "./events.ts";
 import type { Expanded } from "./expanded.ts";
 import { Expressions } from "./expression/expression.ts";
 import { follow, type Reference, unknown, type Value } from "./expression/reference.ts";
@@ -21,6 +22,7 @@ import type { LiquidEngine } from "./liquid.ts";
 import { checkDuplicates, checkNeeds, checkReactions, Directory } from "./needs.ts";
 import { parseTree } from "./parse.ts";
 import { dirname } from "./paths.ts";
+import { evaluatePeers, type Peers } from "./peers.ts";
 import { expandResource } from "./resources.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { type Selection, select } from "./select.ts";
@@ -50,13 +52,16 @@ export interface Playbook {
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
   /** The facts that expressions and templates read so far, by dotted path; null where there is none. */
   readonly factsUsed: JsonObject;
+  /** How other machines are to be treated, by origin. */
+  readonly peers: Peers;
+  readonly events: Choreography;
   readonly warnings: readonly Problem[];
   /** Renders a Liquid template; problems have their place in `file`. */
   render(template: string, scope: JsonObject, file: string): Result<string>;
 }
 
-const topKeys = ["setpoint", "name", "inputs", "vars", "resources"];
-const laterKeys = ["emits", "on", "budget", "policy", "approvers", "plugins"];
+const topKeys = ["setpoint", "name", "inputs", "vars", "peers", "events", "emits", "on", "resources"];
+const laterKeys = ["budget", "policy", "approvers", "plugins"];
 
 /** Reads, checks and evaluates a playbook. Every problem is in the result; nothing is thrown but bugs. */
 export async function loadPlaybook(text: string, file: string, sources: PlaybookSources): Promise<Result<Playbook>> {
@@ -77,6 +82,8 @@ export async function loadPlaybook(text: string, file: string, sources: Playbook
       get factsUsed() {
         return Object.fromEntries([...loaded.factsUsed].sort(([a], [b]) => (a < b ? -1 : 1)));
       },
+      peers: loaded.peers,
+      events: loaded.events,
       warnings: found,
       render: (template, scope, templateFile) => {
         const rendered = renderTemplate(template, scope, templateFile, liquid, (path) => useFact(loaded.factsUsed, facts, path));
@@ -86,11 +93,32 @@ export async function loadPlaybook(text: string, file: string, sources: Playbook
   };
 }
 
+/** What a look at a playbook gives without inputs and facts. */
+export interface Linted {
+  readonly problems: readonly Problem[];
+  /** Undefined where its name is not even known. */
+  readonly outline: Outline | undefined;
+}
+
 /** Checks a playbook as far as that goes without inputs and facts. */
 export async function lintPlaybook(text: string, file: string, types: ReadonlyMap<string, ResourceType>): Promise<readonly Problem[]> {
+  return (await outlinePlaybook(text, file, types)).problems;
+}
+
+/** The same, and what of it can be drawn. */
+export async function outlinePlaybook(text: string, file: string, types: ReadonlyMap<string, ResourceType>): Promise<Linted> {
   const linted = await withLibraries((libraries) => work(new Source(file, text), { types, facts: unknown }, libraries));
   for (const declared of linted.resources) await checkByType(declared, types, linted.reports);
-  return linted.reports.all().map((problem) => withoutSecrets(problem, linted.hidden));
+  const { stack, events, outlined } = linted;
+  return {
+    problems: linted.reports.all().map((problem) => withoutSecrets(problem, linted.hidden)),
+    outline: stack === undefined ? undefined : { file, stack, events, resources: outlined },
+  };
+}
+
+function outlineOf(one: Expanded, needs: ReadonlyMap<Expanded, readonly Expanded[]>): Outline["resources"][number] {
+  const name = ({ address, type }: Expanded) => address ?? `${type}:…`;
+  return { address: name(one), needs: (needs.get(one) ?? []).map(name) };
 }
 
 /** What a type says against a resource of which all is known without a look at the system. */
@@ -130,6 +158,9 @@ interface Loaded {
   readonly resources: readonly Declared[];
   readonly inputs: JsonObject;
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
+  readonly peers: Peers;
+  readonly events: Choreography;
+  readonly outlined: Outline["resources"];
   readonly factsUsed: Map<string, Json>;
   /** What may stand in no message. */
   readonly hidden: readonly string[];
@@ -139,7 +170,18 @@ interface Loaded {
 function work(source: Source, given: Given, libraries: Libraries): Loaded {
   const reports = new Reports();
   const factsUsed = new Map<string, Json>();
-  const nothing = { reports, stack: undefined, resources: [], inputs: {}, secrets: [], factsUsed, hidden: [] };
+  const nothing = {
+    reports,
+    stack: undefined,
+    resources: [],
+    inputs: {},
+    secrets: [],
+    peers: {},
+    events: noEvents,
+    outlined: [],
+    factsUsed,
+    hidden: [],
+  };
   const root = parseTree(source, reports, libraries);
   if (root === undefined) return nothing;
   if (root.is !== "map") {
@@ -169,6 +211,7 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     before,
   });
   const scope: Scope = { values: { inputs: inputs.values, vars, facts: given.facts }, before };
+  const peers = evaluatePeers(entryOf(root, "peers")?.value, source, reports, evaluator, scope);
   const context = { types: given.types, source, reports, evaluator, scope, folder: dirname(source.file) };
   const nodes = resourceNodes(root, source, reports);
   const all = nodes.flatMap((node) => (isTransaction(node) ? expandTransaction(node, context) : expandResource(node, context)));
@@ -177,6 +220,7 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
   checkSecretNames(all, inputs.secrets, given.types, source, reports);
   const directory = new Directory(all);
   const needs = checkNeeds(all, directory, source, reports);
+  const events = evaluateEvents(root, { source, reports, evaluator, scope, directory });
   if (given.sources === undefined) checkReactions(all, directory, source, reports, (node) => addressTexts(node, evaluator, scope));
   const chosen = given.sources && select(all, directory, needs, given.sources.selection, reports);
   return {
@@ -185,6 +229,9 @@ function work(source: Source, given: Given, libraries: Libraries): Loaded {
     resources: declaredOf(all, chosen, directory),
     inputs: markSecrets(inputs.values, inputs.secretSources),
     secrets: inputs.secrets,
+    peers,
+    events,
+    outlined: all.flatMap((one) => (one.leftOut ? [] : [outlineOf(one, needs)])),
     factsUsed,
     hidden: inputs.hidden,
   };

@@ -17,6 +17,10 @@ export class Directory {
     }
   }
 
+  get all(): readonly Expanded[] {
+    return this.#all;
+  }
+
   /** All resources that an address or glob means, also those left out by their `when`. */
   find(pattern: string): readonly Expanded[] {
     let found = this.#found.get(pattern);

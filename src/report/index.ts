@@ -1,4 +1,5 @@
 export { githubAnnotations } from "./annotations.ts";
+export { dotText, type Graph, mermaidText } from "./graph.ts";
 export { markdownReport } from "./markdown.ts";
 export { type PastRow, renderPast } from "./render-past.ts";
 export { renderPlan } from "./render-plan.ts";
@@ -6,6 +7,7 @@ export { problemCounts, renderProblems } from "./render-problems.ts";
 export { renderReport } from "./render-report.ts";
 export {
   type HistoryRow,
+  type OpenBreaker,
   type RunDetail,
   renderHistory,
   renderRun,

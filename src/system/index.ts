@@ -1,8 +1,10 @@
 export { ContentStore } from "./contents.ts";
 export { startDetached } from "./detached.ts";
 export { Directories } from "./directories.ts";
+export { openEventLog } from "./events/open-log.ts";
 export { gatherFacts, machineId } from "./facts.ts";
 export { CommitGroup } from "./group.ts";
+export { appendJsonLines, readJsonLines } from "./json-lines.ts";
 export { type Counted, mortal } from "./mortal.ts";
 export { parsed } from "./network/http-client.ts";
 export { Remotes } from "./network/remotes.ts";

@@ -1,4 +1,4 @@
-import { type Plan, type Problem, parseDuration, type RunReport, registerId } from "../../core/index.ts";
+import { type Cause, type Plan, type Problem, parseDuration, type RunReport, registerId } from "../../core/index.ts";
 import {
   applyPlan,
   type FrozenPlan,
@@ -22,6 +22,7 @@ import { goals, kinds } from "../../registers/index.ts";
 import { markdownReport, renderPlan, renderReport, runJson } from "../../report/index.ts";
 import { machineId } from "../../system/index.ts";
 import { type Context, EXIT, print, printAnnotations, printJson, refuse, showProblems, UsageError } from "../context.ts";
+import { eventNotes, sendEvents } from "../event-outbox.ts";
 import { lookOf } from "../look.ts";
 import { type LockOptions, lockOptions, type PlaybookOptions, playbookOptions } from "../options.ts";
 import { writeReports } from "../output.ts";
@@ -106,7 +107,13 @@ function patienceOf({ confirmWithin }: ApplyOptions): number | undefined {
   return parsed.value;
 }
 
-async function applyPlaybook(context: Context, state: LockedDirectory, file: string, options: ApplyOptions): Promise<number> {
+/** Plans and applies one playbook, with what `apply` prints. `cause`: the event that makes it due. */
+export async function applyPlaybook(
+  context: Context,
+  state: LockedDirectory,
+  file: string,
+  options: ApplyOptions & { readonly cause?: Cause },
+): Promise<number> {
   let reading = startReading(context, state, options);
   const loaded = await readPlaybook(context, file, readText(context, file), options);
   if (!loaded.ok) return invalid(context, loaded.problems);
@@ -127,7 +134,10 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
   if (!planned.ok) return invalid(context, planned.problems);
   const { plan, vault } = planned.value;
   showProblems(context, planned.value.problems);
-  const frozen: FrozenPlan = { plan, sealed: () => sealedPlan(plan, { vault }) };
+  // Before there is a run: whoever ends this one after a crash knows by it that there may be something to send.
+  if (plan.events) eventNotes(context, state).prepare();
+  const { cause } = options;
+  const frozen: FrozenPlan = { plan, sealed: () => sealedPlan(plan, { vault }), ...(cause && { cause }) };
   if (mayChange(plan) && awaitedRun) return refuse(context, [awaitedRun], EXIT.left);
   const refused = guard(context, plan, reading, options);
   if (refused.length > 0) {
@@ -135,7 +145,10 @@ async function applyPlaybook(context: Context, state: LockedDirectory, file: str
       print(context, await renderPlan(plan, lookOf(reading.contents, vault), { ...context.outStyle, full: options.full === true }));
     return refuse(context, refused, refused.some(({ code }) => code === "no-room") ? EXIT.failed : EXIT.refused);
   }
-  return confirmAndApply(context, state, reading, vault, frozen, options);
+  const exit = await confirmAndApply(context, state, reading, vault, frozen, options);
+  const isWhole = plan.resources.every(({ selected }) => selected !== false);
+  if (exit === 0 && isWhole && !mayChange(plan)) await sendEvents(context, state, { ...options, inSync: plan.stack });
+  return exit;
 }
 
 /** Whether there is anything that a run of the plan does or looks at again. */
@@ -240,7 +253,9 @@ async function applySaved(context: Context, state: LockedDirectory, file: string
       EXIT.stale,
     );
   }
+  if (plan.events) eventNotes(context, state).prepare();
   contentsOfPlan(plan, reading, state);
+  reading.remotes.peers.treat(plan.peers);
   await prepareGoals(plan.settings, goals);
   hideSensitive(plan, { kinds, vault, ledger: reading.ledger });
   const view = viewFor(context, plan);

@@ -1,5 +1,5 @@
 import { type Problem, type ResourceType, SystemFault } from "../../core/index.ts";
-import { lintPlaybook } from "../../playbook/index.ts";
+import { eventProblems, type Linted, outlinePlaybook } from "../../playbook/index.ts";
 import { problemCounts, problemsJson } from "../../report/index.ts";
 import { allTypes } from "../../resources/index.ts";
 import { type Context, EXIT, print, printAnnotations, printJson, showProblems, UsageError } from "../context.ts";
@@ -16,6 +16,7 @@ export const lint: CommandModule = {
         "after",
         `
 Inputs need no value, and nothing of the machine is read: what depends on them is checked by \`plan\`.
+Given several playbooks it also looks for events that nobody hears or emits, and for stacks that make each other due in a circle.
 
 Exit codes: 0 nothing is wrong (there may be warnings), 3 something is.
 
@@ -30,8 +31,10 @@ Examples:
     const files = args.filter((file): file is string => file !== undefined);
     if (files.length === 0) throw new UsageError("lint needs a playbook: setpoint lint site.yaml, or setpoint lint *.yaml");
     const types = new Map((await allTypes()).map((type) => [type.type, type]));
-    const problems: Problem[] = [];
-    for (const file of files) problems.push(...(await lintFile(context, file, types)));
+    const linted: Linted[] = [];
+    for (const file of files) linted.push(await lintFile(context, file, types));
+    const outlines = linted.flatMap(({ outline }) => outline ?? []);
+    const problems = [...linted.flatMap((one) => one.problems), ...eventProblems(outlines)];
     const failed = problems.some(({ severity }) => severity === "error");
     const exit = failed ? EXIT.invalid : 0;
     if (context.json) printJson(context, { format: 1, exit, files, problems: problemsJson(problems) });
@@ -49,13 +52,14 @@ function noted(problems: readonly Problem[]): string {
 }
 
 /** One playbook that cannot be read keeps no other from being checked. */
-async function lintFile(context: Context, file: string, types: ReadonlyMap<string, ResourceType>): Promise<readonly Problem[]> {
+async function lintFile(context: Context, file: string, types: ReadonlyMap<string, ResourceType>): Promise<Linted> {
   let text: string;
   try {
     text = readText(context, file);
   } catch (thrown) {
     if (!(thrown instanceof SystemFault)) throw thrown;
-    return [{ code: "cannot-read", severity: "error", summary: "a playbook cannot be read", detail: thrown.message }];
+    const problem: Problem = { code: "cannot-read", severity: "error", summary: "a playbook cannot be read", detail: thrown.message };
+    return { problems: [problem], outline: undefined };
   }
-  return lintPlaybook(text, file, types);
+  return outlinePlaybook(text, file, types);
 }

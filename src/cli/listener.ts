@@ -1,0 +1,201 @@
+import { type Arrived, FAILED, type Problem, type RunId, type StackEvent, SystemFault } from "../core/index.ts";
+import { correlationOf } from "../engine/index.ts";
+import { type HeardNote, isOpen, LockedDirectory, type RunLine } from "../journal/index.ts";
+import type { Choreography, Reaction } from "../playbook/index.ts";
+import { applyPlaybook } from "./commands/apply.ts";
+import { type Context, EXIT, faultProblem, refuse } from "./context.ts";
+import { eventNotes, sendEvents, withLog } from "./event-outbox.ts";
+import type { LockOptions, PlaybookOptions } from "./options.ts";
+import { readPlaybook, readText } from "./stack.ts";
+import { undo } from "./undo.ts";
+
+export interface WatchOptions extends PlaybookOptions, LockOptions {
+  readonly once?: boolean;
+  readonly allowIrreversible?: boolean;
+}
+
+/** What came of one look at the log. */
+export type Handled =
+  | { readonly is: "nothing" }
+  | { readonly is: "invalid"; readonly problems: readonly Problem[] }
+  | {
+      readonly is: "handled";
+      readonly event: StackEvent;
+      /** `failed`: it stays the next one. */
+      readonly outcome: HeardNote["outcome"] | "failed";
+      readonly runs: readonly RunId[];
+      readonly exit: number;
+    };
+
+/** What an event asks of this stack. */
+type Duty = Reaction | { readonly do: "take back"; readonly name: string };
+
+/** How long one try waits for the lock, in ms; between two it is looked whether a signal came. */
+const PATIENCE = 1000;
+
+/**
+ * Handles the events of a log for one playbook, one after another, exactly once each. That an event is in hand stands in the
+ * `begin` of its run, and that it is done with in `events/heard`. Killed between the two, the run tells what became of it:
+ *
+ *     no run, or a superseded one   the event is handled as if it had just come
+ *     open                          it is ended as any run that a kill cut off, and the playbook applied anew
+ *     applied, reverted             only the note was missing
+ */
+export class Listener {
+  private readonly context: Context;
+  private readonly file: string;
+  private readonly options: WatchOptions;
+  /** Where the log is known to hold nothing for this stack; not behind what is noted, and lost without harm. */
+  private place: string | undefined;
+
+  constructor(context: Context, file: string, options: WatchOptions) {
+    this.context = context;
+    this.file = file;
+    this.options = options;
+  }
+
+  /** Handles the next event, if there is one. Throws SystemFault where the log or the state directory cannot be used. */
+  async next(): Promise<Handled> {
+    // Each time anew, as the playbook may have changed. What it hides is hidden in this look's output only.
+    const context: Context = { ...this.context };
+    const loaded = await readPlaybook(context, this.file, readText(context, this.file), this.options);
+    if (!loaded.ok) return { is: "invalid", problems: loaded.problems };
+    const { stack, events } = loaded.value;
+    const { log } = events;
+    if (log === undefined || Object.keys(events.on).length === 0) return { is: "invalid", problems: [nothingToHear(this.file)] };
+    const state = await this.lock();
+    if (state === undefined) return { is: "nothing" };
+    try {
+      await sendEvents(context, state, this.options);
+      const notes = eventNotes(context, state);
+      const heard = notes.heard(stack);
+      const done = new Set(heard.map(({ event }) => event));
+      this.place ??= heard.findLast((note) => note.log === log)?.next;
+      const { arrived, end } = await withLog(context, log, (open) => open.read(this.place));
+      const at = arrived.findIndex(({ event }) => !done.has(event.id) && dutyOf(events, event) !== undefined);
+      const found = arrived[at];
+      if (found === undefined) {
+        this.place = end;
+        return { is: "nothing" };
+      }
+      this.place = arrived[at - 1]?.next ?? this.place;
+      const { event } = found;
+      const duty = isTakenBack(event, arrived.slice(at + 1)) ? takeBack(event) : (dutyOf(events, event) as Duty);
+      const result = await this.handle(context, state, stack, event, duty);
+      if (result.outcome !== "failed") {
+        const { outcome, runs } = result;
+        notes.noteHeard({ stack, event: event.id, name: event.name, log, next: found.next, runs, outcome });
+        await sendEvents(context, state, this.options);
+      }
+      return { is: "handled", event, ...result };
+    } finally {
+      state.unlock();
+    }
+  }
+
+  private async lock(): Promise<LockedDirectory | undefined> {
+    const { system, stateDirectory, stopped } = this.context;
+    while (stopped() === undefined) {
+      const state = await LockedDirectory.lock(system, stateDirectory, {
+        patience: PATIENCE,
+        weak: this.options.allowWeakStateDir === true,
+      });
+      if (state !== undefined) return state;
+    }
+    return undefined;
+  }
+
+  private async handle(
+    context: Context,
+    state: LockedDirectory,
+    stack: string,
+    event: StackEvent,
+    duty: Duty,
+  ): Promise<Pick<Extract<Handled, { is: "handled" }>, "outcome" | "runs" | "exit">> {
+    try {
+      return duty.do === "apply"
+        ? await this.apply(context, state, stack, event, duty.only)
+        : await this.revert(context, state, runsToUndo([...state.ledger().runs.values()], stack, event, duty));
+    } catch (thrown) {
+      // A fault is of the world, which may be another soon; a bug is for `main`.
+      if (!(thrown instanceof SystemFault)) throw thrown;
+      refuse({ ...context, json: false }, [faultProblem(thrown)], EXIT.left);
+      return { outcome: "failed", runs: [], exit: EXIT.left };
+    }
+  }
+
+  private async apply(context: Context, state: LockedDirectory, stack: string, event: StackEvent, only: readonly string[] | "all") {
+    const ofEvent = () => [...state.ledger().runs.values()].filter((line) => line.stack === stack && line.cause?.event === event.id);
+    const ended = () => ofEvent().filter(({ status }) => status === "applied" || status === "reverted" || status === "abandoned");
+    let exit = 0;
+    if (ended().length === 0) {
+      const cause = { event: event.id, name: event.name, correlation: event.correlation };
+      const options = { ...this.options, yes: true, cause, ...(only !== "all" && { only }) };
+      exit = await applyPlaybook(this.quiet(context), state, this.file, options);
+    }
+    const [last] = ended().slice(-1);
+    if (last !== undefined)
+      return { outcome: last.status === "applied" ? ("applied" as const) : ("reverted" as const), runs: [last.run], exit };
+    return exit === 0
+      ? { outcome: "in-sync" as const, runs: [], exit }
+      : { outcome: "failed" as const, runs: ofEvent().map(({ run }) => run), exit };
+  }
+
+  private async revert(context: Context, state: LockedDirectory, lines: readonly RunLine[]) {
+    let exit = 0;
+    for (const { run, status } of lines) {
+      if (status === "reverted" || status === "abandoned") continue;
+      const report = await undo(this.quiet(context), state, run, { ...this.options, force: new Set() });
+      if (report.status !== "reverted") return { outcome: "failed" as const, runs: [run], exit: report.exit };
+      exit = Math.max(exit, report.exit);
+    }
+    return { outcome: lines.length === 0 ? ("nothing" as const) : ("reverted" as const), runs: lines.map(({ run }) => run), exit };
+  }
+
+  /** In JSON each event is a line, and nothing else is on stdout. */
+  private quiet(context: Context): Context {
+    return context.json ? { ...context, json: false, out: { ...context.out, write: () => undefined } } : context;
+  }
+}
+
+function nothingToHear(file: string): Problem {
+  return {
+    code: "nothing-to-hear",
+    severity: "error",
+    summary: "nothing to wait for",
+    detail: `${file} is \`on\` no event: give it \`events: file:///…\` and \`on: { NAME: [addresses] }\``,
+  };
+}
+
+/** What a playbook has to do for an event. What a stack says itself is for the others, but where it says that it is `on` it. */
+function dutyOf({ on }: Choreography, event: StackEvent): Duty | undefined {
+  const { name } = event;
+  const own = Object.hasOwn(on, name) ? on[name] : undefined;
+  if (own !== undefined) return own;
+  const base = name.endsWith(FAILED) ? name.slice(0, -FAILED.length) : "";
+  return Object.hasOwn(on, base) && on[base]?.do === "apply" ? { do: "take back", name: base } : undefined;
+}
+
+/** Whether a later event takes this one back: then it need not be applied first, and one whose apply fails is not in the way. */
+function isTakenBack({ name, correlation }: StackEvent, later: readonly Arrived[]): boolean {
+  return later.some(({ event }) => event.name === name + FAILED && event.correlation === correlation);
+}
+
+function takeBack({ name }: StackEvent): Duty {
+  return { do: "take back", name };
+}
+
+/** The runs that an event undoes, newest first: those that the event it takes back made due, or all of the same chain of events. */
+function runsToUndo(lines: readonly RunLine[], stack: string, { correlation }: StackEvent, duty: Duty): readonly RunLine[] {
+  return lines
+    .filter((line) => {
+      if (
+        line.stack !== stack ||
+        !(line.status === "applied" || line.status === "superseded" || line.status === "reverted" || isOpen(line.status))
+      )
+        return false;
+      if (duty.do === "take back") return line.cause?.name === duty.name && line.cause.correlation === correlation;
+      return correlationOf(stack, line.run, line.cause) === correlation;
+    })
+    .sort((a, b) => (a.run < b.run ? 1 : -1));
+}

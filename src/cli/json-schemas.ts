@@ -57,12 +57,21 @@ export const planSchema: JsonObject = head(
             after: state,
             reason: choice("drift", "intent", "both", "debt", "prune"),
           },
-          { tentative_because: text, unknown: flag, foreign: { ...text, description: "The stack that set the register last." } },
+          {
+            tentative_because: text,
+            unknown: flag,
+            foreign: { ...text, description: "The stack that set the register last." },
+            note: text,
+          },
         ),
       ),
       orphans: listOf(map({ register: text, aspects: listOf(text), address: text }, { kept: text })),
     },
-    { matches: { ...flag, description: "Only of `verify`." }, moved: { ...listOf(text), description: "Only of `plan --rebase`." } },
+    {
+      peers: { type: "object", description: "By origin, how another machine is treated: `concurrency`, `interval` and `timeout` in ms." },
+      matches: { ...flag, description: "Only of `verify`." },
+      moved: { ...listOf(text), description: "Only of `plan --rebase`." },
+    },
   ),
 );
 

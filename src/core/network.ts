@@ -160,6 +160,8 @@ export type PeerPolicy = {
   readonly concurrency?: number;
   /** ms between two requests. */
   readonly interval?: number;
+  /** ms for an HTTP request that says nothing else; left out: 30,000. */
+  readonly timeout?: number;
 };
 
 /** A circuit breaker as the ledger keeps it. Closed while `until` is left out. */

@@ -94,6 +94,8 @@ export interface RegisterKind<S extends State = State> {
   read(registers: readonly Register[], reader: Reader): readonly S[] | Promise<readonly S[]>;
   /** The operations that lead from one state to another; pure, also from a torn state. */
   transition(register: Register, from: S, to: S, manner: Manner): readonly Operation[];
+  /** What people must know of a change besides its label, in a few words. */
+  note?(register: Register, from: S, to: S): string | undefined;
   /** `exact` where it is left out. */
   label?(register: Register, from: S, to: S, manner: Manner): Label;
   /** Contents that a state names. */

@@ -14,15 +14,23 @@ import {
   SystemFault,
   sameJson,
 } from "../core/index.ts";
+import { type Collection, findItem } from "./http-collection.ts";
 import { laid, leavesOf, type Normal, projected } from "./http-fields.ts";
 
 /**
  * An object at a URL. `fields` are those that are declared, and all that is compared. With `~` begin what only helps to
- * set it: its entity tag, and the object whole.
+ * set it: its entity tag, the object whole, and its URL.
  */
 export type HttpState =
   | { readonly is: "absent" }
-  | { readonly is: "object"; readonly fields: JsonObject; readonly "~etag"?: string; readonly "~body"?: JsonObject };
+  | {
+      readonly is: "object";
+      readonly fields: JsonObject;
+      readonly "~etag"?: string;
+      readonly "~body"?: JsonObject;
+      /** Of an item of a collection: where it was found. */
+      readonly "~url"?: string;
+    };
 
 /** The `about` of an object. */
 export type HttpAbout = {
@@ -31,6 +39,8 @@ export type HttpAbout = {
   /** What every request has: credentials, headers, ways of connecting. */
   readonly way: Omit<RequestData, "method" | "url" | "body">;
   readonly create?: { readonly method: string; readonly url: string };
+  /** It is the item of a collection with these fields. */
+  readonly of?: Collection;
   readonly update: "put" | "merge_patch" | "json_patch";
   /** Dotted paths of the fields that are compared. */
   readonly fields: readonly string[];
@@ -45,7 +55,7 @@ export const httpObject: RegisterKind<HttpState> = {
   read: (registers, reader) => Promise.all(registers.map((register) => readOne(register, reader))),
 
   transition(register, from, to): readonly HttpOperation[] {
-    const { way, create, poll } = aboutOf(register);
+    const { way, create, of, poll } = aboutOf(register);
     const more = poll ? { poll } : {};
     const send = (request: RequestData, condition?: HttpOperation["condition"]): HttpOperation => ({
       do: "http",
@@ -56,13 +66,20 @@ export const httpObject: RegisterKind<HttpState> = {
     if (from.is === "absent" && to.is === "absent") return [];
     if (from.is === "absent" && to.is === "object") {
       const body = laid(to["~body"] ?? {}, to.fields);
+      if (of) return [send({ method: "POST", url: of.url, ...create, body: laid(of.key, body) })];
       // What a PUT makes must not take the place of what somebody else made just now.
       return [create ? send({ ...create, body }) : send({ method: "PUT", url: register.key, body }, { if_none_match: "*" })];
     }
     const condition = from.is === "object" && isStrong(from["~etag"]) ? { if_match: from["~etag"] as string } : undefined;
-    if (to.is === "absent") return [send({ method: "DELETE", url: register.key }, condition)];
+    if (to.is === "absent") return [send({ method: "DELETE", url: urlOf(register, from) }, condition)];
     if (from.is !== "object" || sameJson(from.fields, to.fields)) return [];
     return [send(updateOf(register, from, to), condition)];
+  },
+
+  note(register, from, to) {
+    if (from.is !== "object" || isStrong(from["~etag"])) return undefined;
+    const tests = to.is === "object" && aboutOf(register).update === "json_patch";
+    return tests ? undefined : "last-write-wins";
   },
 
   // What the other side made of it by itself, its id above all, cannot be had back.
@@ -101,8 +118,10 @@ function aboutOf(register: Register): HttpAbout {
 }
 
 async function readOne(register: Register, reader: Reader): Promise<HttpState> {
-  const { way, read_from, fields, normalise } = aboutOf(register);
-  const url = read_from ?? register.key;
+  const { way, read_from, of, fields, normalise } = aboutOf(register);
+  const place = of ? await findItem(of, way, reader) : undefined;
+  if (of && place === undefined) return { is: "absent" };
+  const url = place ?? read_from ?? register.key;
   const response = await reader.remote.http({ ...way, method: "GET", url });
   if (response.status >= 300) return { is: "absent" };
   let body: Json;
@@ -114,7 +133,18 @@ async function readOne(register: Register, reader: Reader): Promise<HttpState> {
   if (!isObject(body))
     throw new SystemFault("not-an-object", `GET ${url}: the answer is no JSON object`, { peer: { retry: false, counts: false } });
   const { etag } = response.headers;
-  return { is: "object", fields: projected(body, fields, normalise ?? {}), ...(etag !== undefined && { "~etag": etag }), "~body": body };
+  return {
+    is: "object",
+    fields: projected(body, fields, normalise ?? {}),
+    ...(etag !== undefined && { "~etag": etag }),
+    "~body": body,
+    ...(place !== undefined && { "~url": place }),
+  };
+}
+
+/** Where an object stands: an item of a collection where it was found. */
+function urlOf(register: Register, state: HttpState): string {
+  return (state.is === "object" ? state["~url"] : undefined) ?? register.key;
 }
 
 /** If-Match compares strongly (RFC 9110 §13.1.1): a weak tag never matches. */
@@ -123,7 +153,7 @@ function isStrong(etag: string | undefined): boolean {
 }
 
 function updateOf(register: Register, from: HttpState & { readonly is: "object" }, to: HttpState & { readonly is: "object" }): RequestData {
-  const url = register.key;
+  const url = urlOf(register, from);
   const changed = leavesOf(to.fields).filter(({ path, value }) => !sameJson(at(from.fields, path), value));
   switch (aboutOf(register).update) {
     case "put":
@@ -165,5 +195,7 @@ function nested(path: readonly string[], value: Json): JsonObject {
 
 /** The register of the object at a URL. */
 export function httpRegister(url: string, about: HttpAbout): Register & { readonly about: JsonObject } {
-  return { kind: "http", key: url, about: about as unknown as JsonObject };
+  const named = Object.entries(about.of?.key ?? {}).map(([name, value]): [string, string] => [name, String(value)]);
+  const key = named.length === 0 ? url : `${url}#${new URLSearchParams(named.sort())}`;
+  return { kind: "http", key, about: about as unknown as JsonObject };
 }

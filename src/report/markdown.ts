@@ -128,6 +128,7 @@ function tableRow(change: Change): string {
   const notes = [
     change.label === "irreversible" ? "**irreversible**" : change.label === "compensated" ? "compensated" : "",
     tentative === undefined ? "" : inlineCode(tentative),
+    change.note ?? "",
     change.foreign === undefined ? "" : `last set by ${inlineCode(change.foreign)}`,
   ].filter((note) => note !== "");
   return `| ${words[change.action]} | ${who} | ${where} | ${notes.join(", ")} |\n`;

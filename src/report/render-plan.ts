@@ -111,6 +111,7 @@ function notesOf(change: Change, paint: Painter): string[] {
   if (change.label === "irreversible") notes.push(paint.bold.red("IRREVERSIBLE"));
   if (change.label === "compensated") notes.push(paint.yellow("compensated"));
   if (change.transaction !== undefined) notes.push(paint.dim(`in ${safeLine(change.transaction)}`));
+  if (change.note !== undefined) notes.push(paint.yellow(safeLine(change.note)));
   const tentative = tentativeText(change);
   if (tentative !== undefined) notes.push(paint.magenta(safeLine(tentative)));
   const reason = reasonText(change);

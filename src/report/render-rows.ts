@@ -45,8 +45,15 @@ export interface StackStatus {
   /** Restarts and commands that are due. */
   readonly debts: readonly { readonly register: RegisterId; readonly why?: string }[];
   readonly orphans: readonly { readonly address: Address; readonly register: RegisterId }[];
-  /** Endpoints that are not asked for the time being. */
-  readonly breakers?: readonly { readonly name: string; readonly until?: number }[];
+}
+
+/** Another machine that is not asked for the time being. */
+export interface OpenBreaker {
+  readonly origin: string;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** When it is tried again, in ms since 1970; left out where that may be now. */
+  readonly until?: number;
 }
 
 /** All that is known about one register. */
@@ -95,11 +102,11 @@ export function renderHistory(rows: readonly HistoryRow[], style: Style, time: T
 }
 
 /** What is pending, in doubt and owed, a block for each stack. */
-export function renderStatus(stacks: readonly StackStatus[], style: Style, time: TimeText): string {
-  if (stacks.length === 0) return "No stack has been applied yet.\n";
+export function renderStatus(stacks: readonly StackStatus[], style: Style, time: TimeText, breakers: readonly OpenBreaker[] = []): string {
+  if (stacks.length === 0 && breakers.length === 0) return "No stack has been applied yet.\n";
   const paint = painterOf(style);
   const lines: string[] = [];
-  for (const { stack, owned, last, open, confirm, inDoubt, debts, orphans, breakers = [] } of stacks) {
+  for (const { stack, owned, last, open, confirm, inDoubt, debts, orphans } of stacks) {
     if (lines.length > 0) lines.push("");
     lines.push(`${paint.bold(safeLine(stack))}  ${paint.dim(`owns ${count(owned, "register")}`)}`);
     const rows: Cell[][] = [];
@@ -120,12 +127,18 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
     for (const { register, why = "" } of debts) rows.push([{ text: "owed", paint: paint.yellow }, safeLine(register), safeLine(why)]);
     for (const { address, register } of orphans)
       rows.push([{ text: "orphan", paint: paint.yellow }, safeLine(address), safeLine(register)]);
-    for (const { name, until } of breakers)
-      rows.push([{ text: "not asked", paint: paint.yellow }, safeLine(name), until === undefined ? "" : `until ${safeLine(time(until))}`]);
     lines.push(...table(rows, "  "));
     if (!open && !confirm && inDoubt.length === 0 && debts.length === 0 && orphans.length === 0)
       lines.push(paint.green("  nothing is pending"));
   }
+  if (breakers.length === 0) return finish(lines);
+  if (lines.length > 0) lines.push("");
+  const rows = breakers.map(({ origin, failures, until }): Cell[] => [
+    { text: "not asked", paint: paint.yellow },
+    safeLine(origin),
+    `${count(failures, "failure")} in a row; ${until === undefined ? "tried again by the next run" : `tried again from ${safeLine(time(until))}`}`,
+  ]);
+  lines.push(...table(rows, ""));
   return finish(lines);
 }
 

@@ -19,6 +19,7 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
       after: change.after,
       reason: change.reason,
       ...(change.foreign !== undefined && { foreign: change.foreign }),
+      ...(change.note !== undefined && { note: change.note }),
     })),
     orphans: plan.orphans.map(({ register, aspects, address, kept }) => ({
       register,
@@ -26,6 +27,7 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
       address,
       ...(kept !== undefined && { kept }),
     })),
+    ...(plan.peers && { peers: plan.peers }),
   };
   // Twice: the first for the order of keys, the last for their values.
   return { ...documented, ...extra, ...documented };

@@ -1,5 +1,6 @@
 import { fields, given, type JsonObject, resourceType, type Setting } from "../core/index.ts";
 import { type HttpAbout, httpRegister, leavesOf, normalised } from "../registers/index.ts";
+import { scalar } from "./command-form.ts";
 import { checkAuth, pollField, wayFields, wayOf, webUrl } from "./remote-fields.ts";
 
 const { anything, choice, listOf, mapOf, mapping, text } = fields;
@@ -14,12 +15,17 @@ export const http = resourceType({
     "The object is read with GET, and the fields in `body` are compared with what it has; fields that `body` does not name are left alone.",
     "It is written with a condition: `If-Match` with the entity tag that was read, `If-None-Match: *` where it is made. So nobody's change in between is lost:",
     "what moved is a conflict. An API without entity tags is read again right before; what is written in between is lost, unless `update: json_patch` is used,",
-    "whose `test` steps do the same. `null` for a field means that it is unset.",
+    "whose `test` steps do the same; the plan says `last-write-wins` there. `null` for a field means that it is unset.",
+    "",
+    "With `key` the URL is that of a collection: the item with these fields is looked for on all of its pages (`Link: rel=next`), and made by POST to it.",
   ].join("\n"),
   example: [
     "- http: https://api.example.com/users/5",
     "  body: { status: inactive, profile: { locale: de } }",
     "  auth: { bearer: t0ps3cret }",
+    "- http: https://api.example.com/users",
+    "  key: { email: six@example.com }",
+    "  body: { name: six }",
     "- http: https://api.example.com/users/6",
     "  state: absent",
   ].join("\n"),
@@ -27,6 +33,10 @@ export const http = resourceType({
     http: webUrl("Its URL."),
     state: choice(["present", "absent"], "Whether it exists.").or("present"),
     body: mapOf(anything("A value."), "The fields that it has.").optional(),
+    key: mapOf(scalar("A value."), "Fields by which it is found among the items of the collection at the URL.").optional(),
+    item: text(
+      "With `key`: the URL of an item, with its fields in braces, such as `https://api.example.com/users/{id}`; left out: as the item itself says, or its `id` below the collection.",
+    ).optional(),
     read_from: webUrl("Where it is read, if not at its URL.").optional(),
     create: mapping(
       { method: choice(["POST", "PUT"], "The method.").or("POST"), url: webUrl("Where it is made.") },
@@ -45,6 +55,20 @@ export const http = resourceType({
 
   check(spec, report) {
     checkAuth(spec.auth, report);
+    if (spec.item !== undefined && spec.key === undefined)
+      report({
+        code: "item-without-key",
+        summary: "`item` without `key`",
+        detail: "`item` says where the item is that `key` finds",
+        field: ["item"],
+      });
+    if (spec.read_from !== undefined && spec.key !== undefined)
+      report({
+        code: "key-and-read-from",
+        summary: "`key` and `read_from` exclude each other",
+        detail: "with `key` it is read where it is found in the collection",
+        field: ["read_from"],
+      });
     if (spec.state === "present" && spec.body === undefined)
       report({ code: "http-without-body", summary: "an object without fields", detail: "say what it has: `body: { field: value }`" });
     if (spec.state === "absent" && spec.body !== undefined)
@@ -81,6 +105,7 @@ export const http = resourceType({
       way: wayOf(spec, world),
       update: spec.update,
       fields: paths,
+      ...(spec.key && { of: { url: spec.http, key: spec.key, ...given({ item: spec.item }) } as NonNullable<HttpAbout["of"]> }),
       ...(given({ read_from: spec.read_from, create: spec.create, normalise: spec.normalise, poll: spec.poll }) as Partial<HttpAbout>),
     };
     const { sensitive, undo } = world.declared.common;

@@ -27,7 +27,7 @@ const samples: readonly PathState[] = [
   { is: "symlink", to: "/nowhere" },
 ];
 
-const remotes = new Remotes({ system, breakers: [], policy: () => ({}), stopped: () => false });
+const remotes = new Remotes({ system, breakers: [], stopped: () => false });
 
 function freshReader(): SystemReader {
   return new SystemReader(system, contents, { receipt: () => undefined, hidden: [], mayAsk: false, remote: remotes });

@@ -67,12 +67,15 @@ describe("tables", () => {
             inDoubt: [{ address: "call:pay", next: "setpoint answer call:pay happened" }],
             debts: [{ register: "service:nginx" as RegisterId, why: "restart" }],
             orphans: [{ address: "file:/x" as Address, register }],
-            breakers: [{ name: "api.example.com", until: row.at }],
           },
           { stack: "idle", owned: 1, inDoubt: [], debts: [], orphans: [] },
         ],
         plain,
         time,
+        [
+          { origin: "https://api.example.com", failures: 5, until: row.at },
+          { origin: "https://b.example.com", failures: 1 },
+        ],
       ),
       renderWhy(
         {

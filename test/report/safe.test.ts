@@ -153,11 +153,11 @@ describe("names and contents of strangers", () => {
                 inDoubt: [{ address: left, next: right }],
                 debts: [{ register: name as RegisterId, why: word }],
                 orphans: [{ address: word as Address, register: name as RegisterId }],
-                breakers: [{ name, until: 0 }],
               },
             ],
             plain,
             time,
+            [{ origin: name, failures: 5, until: 0 }],
           ),
           why: renderWhy(
             {

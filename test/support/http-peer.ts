@@ -45,7 +45,7 @@ export class HttpPeer {
 
   async stop(): Promise<void> {
     this.server.closeAllConnections();
-    await new Promise((done) => this.server.close(done));
+    if (this.server.listening) await new Promise((done) => this.server.close(done));
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

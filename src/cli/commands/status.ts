@@ -2,7 +2,7 @@ import { type Plan, type Register, type RegisterId, type RunId, registerId, type
 import { inDoubt, matches, prepareGoals, readAll } from "../../engine/index.ts";
 import { isOpen, type RunFolder, type RunLine, type RunState, readJournal, runState, type StateDirectory } from "../../journal/index.ts";
 import { goals, kinds } from "../../registers/index.ts";
-import { renderStatus, type StackStatus, type Unconfirmed } from "../../report/index.ts";
+import { type OpenBreaker, renderStatus, type StackStatus, type Unconfirmed } from "../../report/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse } from "../context.ts";
 import { awaitedNow, historyRow } from "../history-row.ts";
 import { type PlaybookOptions, playbookOptions } from "../options.ts";
@@ -40,11 +40,20 @@ Examples:
     const names = new Set([...reading.ledger.stacks(), ...[...reading.ledger.runs.values()].map(({ stack }) => stack), ...orphans.keys()]);
     const stacks: StackStatus[] = [];
     for (const stack of [...names].sort()) stacks.push(await statusOf(context, reading, stack, orphans.get(stack)));
-    if (context.json) printJson(context, { format: 1, stacks } as never);
-    else print(context, renderStatus(stacks, context.outStyle, localTime));
+    const breakers = openBreakers(reading, context);
+    if (context.json) printJson(context, { format: 1, stacks, breakers } as never);
+    else print(context, renderStatus(stacks, context.outStyle, localTime, breakers));
     return 0;
   },
 };
+
+/** The machines that failed several times in a row, and when they are tried again. */
+function openBreakers({ ledger, remotes }: Reading, { system }: Context): readonly OpenBreaker[] {
+  return [...ledger.breakers].sort().map(([origin, { failures }]) => {
+    const wait = remotes.peers.waitOf(origin);
+    return { origin, failures, ...(wait > 0 && { until: system.clock.now() + wait }) };
+  });
+}
 
 async function statusOf(
   context: Context,

@@ -26,9 +26,12 @@ interface Token {
 export class HttpClient {
   private readonly network: Network;
   private readonly clock: Clock;
+  /** ms for a request to a peer that says nothing else. */
+  private readonly timeoutOf: (origin: string) => number | undefined;
   private readonly tokens = new Map<string, Token>();
 
-  constructor(network: Network, clock: Clock) {
+  constructor(network: Network, clock: Clock, timeoutOf: (origin: string) => number | undefined) {
+    this.timeoutOf = timeoutOf;
     this.network = network;
     this.clock = clock;
   }
@@ -67,6 +70,7 @@ export class HttpClient {
 
   private async wire(request: RequestData, more: { readonly [name: string]: string }, url: string, fresh: boolean): Promise<HttpRequest> {
     const { body } = request;
+    const timeout = request.timeout ?? this.timeoutOf(originOf(url));
     const named = Object.fromEntries(Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
     const type = body === undefined ? {} : { "content-type": typeof body === "string" ? "text/plain; charset=utf-8" : "application/json" };
     const headers = {
@@ -82,7 +86,7 @@ export class HttpClient {
       url,
       headers,
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-      ...(request.timeout !== undefined && { timeout: request.timeout }),
+      ...(timeout !== undefined && { timeout }),
       ...(request.tls && { tls: request.tls }),
       ...(request.proxy !== undefined && { proxy: request.proxy }),
     };

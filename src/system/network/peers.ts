@@ -15,7 +15,6 @@ export interface PeerParts {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly breakers: Breakers;
-  policy(origin: string): PeerPolicy;
   /** Whether somebody asked to stop: no more waiting then. */
   stopped(): boolean;
 }
@@ -25,6 +24,7 @@ export class Peers {
   private readonly parts: PeerParts;
   private readonly lanes = new Map<string, Lane>();
   private budget = BUDGET;
+  private policies: { readonly [origin: string]: PeerPolicy } = {};
 
   constructor(parts: PeerParts) {
     this.parts = parts;
@@ -33,6 +33,16 @@ export class Peers {
   /** Told of each change of a breaker. */
   set onBreaker(changed: Breakers["changed"]) {
     this.parts.breakers.changed = changed;
+  }
+
+  /** From now on these hold; a peer that is left out is treated as all are by default. */
+  treat(policies: { readonly [origin: string]: PeerPolicy } = {}): void {
+    this.policies = policies;
+    this.lanes.clear();
+  }
+
+  policyOf(origin: string): PeerPolicy {
+    return this.policies[origin] ?? {};
   }
 
   /** A question that changes nothing: sent again, with full-jitter backoff, while that may help. Throws SystemFault. */
@@ -63,6 +73,11 @@ export class Peers {
     if (this.parts.breakers.gate(origin) !== "open") return undefined;
     const seconds = Math.ceil(this.parts.breakers.wait(origin) / 1000);
     return `${origin} failed several times in a row: nothing is sent to it for another ${seconds} s (circuit breaker open)`;
+  }
+
+  /** ms until a peer whose breaker is open is tried again; 0 where it may be asked. */
+  waitOf(origin: string): number {
+    return this.parts.breakers.gate(origin) === "open" ? this.parts.breakers.wait(origin) : 0;
   }
 
   /** Waits before a further attempt; false where there is to be none: the budget is used up, or somebody asked to stop. */
@@ -117,7 +132,7 @@ export class Peers {
   private lane(origin: string): Lane {
     const known = this.lanes.get(origin);
     if (known !== undefined) return known;
-    const made = new Lane(this.parts.policy(origin), this.parts.clock);
+    const made = new Lane(this.policyOf(origin), this.parts.clock);
     this.lanes.set(origin, made);
     return made;
   }

@@ -5,7 +5,6 @@ import {
   type HttpResponse,
   type KeyedMessage,
   originOf,
-  type PeerPolicy,
   type PlaceData,
   type Remote,
   type RequestData,
@@ -29,7 +28,6 @@ export interface RemoteParts {
   readonly system: System;
   /** As the ledger has them. */
   readonly breakers: Iterable<readonly [string, BreakerState]>;
-  policy(origin: string): PeerPolicy;
   stopped(): boolean;
 }
 
@@ -42,11 +40,11 @@ export class Remotes implements Remote {
   readonly stores: Sessions<StoreSession>;
   readonly system: System;
 
-  constructor({ system, breakers, policy, stopped }: RemoteParts) {
+  constructor({ system, breakers, stopped }: RemoteParts) {
     const { clock, chance } = system;
     this.system = system;
-    this.peers = new Peers({ clock, chance, breakers: new Breakers(clock, breakers), policy, stopped });
-    this.client = new HttpClient(system.network, clock);
+    this.peers = new Peers({ clock, chance, breakers: new Breakers(clock, breakers), stopped });
+    this.client = new HttpClient(system.network, clock, (origin) => this.peers.policyOf(origin).timeout);
     this.databases = new SqlClient(system.network);
     this.brokers = new Sessions((place) => system.network.broker(place));
     this.stores = new Sessions((place) => system.network.store(place));

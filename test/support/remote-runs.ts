@@ -12,6 +12,8 @@ export interface Death {
   readonly point?: string;
   /** At a piece of bytes on its way: before it arrives, or after. */
   readonly piece?: { readonly n: number; readonly where: "before" | "after" };
+  /** Not the run is killed but its connections are cut there. */
+  readonly cuts?: true;
 }
 
 export interface Ran {
@@ -77,7 +79,11 @@ export class Stack {
     writeFileSync(`${folder}.yaml`, `setpoint: 1\nname: ${name}\nresources:\n${resources(name)}\n`);
   }
 
-  apply = (...more: readonly string[]): Promise<Ran> => this.run(["apply", `${this.folder}.yaml`, "--yes", ...more]);
+  apply = (): Promise<Ran> => this.run(this.applying);
+
+  get applying(): readonly string[] {
+    return this.words(["apply"]);
+  }
 
   async run(words: readonly string[], death?: Death, more: object = {}): Promise<Ran> {
     this.gate.open();
@@ -91,13 +97,16 @@ export class Stack {
     const { piece } = death ?? {};
     if (piece) {
       const kill = ({ n }: Passing): void => {
-        if (n === piece.n) child.kill("SIGKILL");
+        if (n !== piece.n) return;
+        if (death?.cuts) this.gate.cut();
+        else child.kill("SIGKILL");
       };
       // Held back for good: the other side never sees it.
       if (piece.where === "before")
         this.gate.before = (passing) => {
           kill(passing);
-          return passing.n < piece.n;
+          // After a cut the run goes on, over other connections.
+          return passing.n < piece.n || (death?.cuts === true && passing.n > piece.n);
         };
       else this.gate.after = kill;
     }

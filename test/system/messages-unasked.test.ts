@@ -106,6 +106,25 @@ for (const [name, { program, start }] of Object.entries(peers)) {
       stack.end();
     });
 
+    test("I23: with the connection cut at each step it is there once, or in doubt and not sent again", async (context) => {
+      skip(context);
+      const cuts = (await runs.deaths(fresh, ["apply"])).filter(({ piece }) => piece !== undefined);
+      for (const cut of cuts) {
+        const stack = fresh();
+        let ended = await stack.run(stack.applying, { ...cut, cuts: true });
+        const arrived = await peer.count(stack.name);
+        expect(arrived, cut.name).toBeLessThanOrEqual(1);
+        if (ended.code !== 0) ended = await stack.apply();
+        if (inDoubt(ended)) expect(await peer.count(stack.name), cut.name).toBe(arrived);
+        else {
+          expect(ended, `${cut.name}\n${ended.err}`).toMatchObject({ code: 0 });
+          expect(await peer.count(stack.name), cut.name).toBe(1);
+        }
+        stack.end();
+      }
+      tally({ invariants: ["I23"], what: "cut connections", count: cuts.length });
+    }, 3_600_000);
+
     test("I23: killed at each step, what is in doubt is not sent before that is answered, and then as the answer says", async (context) => {
       skip(context);
       const deaths = await runs.deaths(fresh, ["apply"]);

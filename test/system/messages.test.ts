@@ -93,6 +93,21 @@ for (const [name, { program, start }] of Object.entries(brokers)) {
       tally({ invariants: ["I22"], what: "kills", count: kills });
     }, 3_600_000);
 
+    test("I22: with the connection cut at each step, it is there exactly once", async (context) => {
+      skip(context);
+      const cuts = (await runs.deaths(fresh, ["apply"])).filter(({ piece }) => piece !== undefined);
+      for (const cut of cuts) {
+        const stack = fresh();
+        const first = await stack.run(stack.applying, { ...cut, cuts: true });
+        expect([0, 1, 6], `${cut.name}\n${first.err}`).toContain(first.code);
+        const ended = await stack.apply();
+        expect(ended, `${cut.name}\n${ended.err}`).toMatchObject({ code: 0 });
+        expect(await count(stack.name), cut.name).toBe(1);
+        stack.end();
+      }
+      tally({ invariants: ["I22"], what: "cut connections", count: cuts.length });
+    }, 3_600_000);
+
     test("I22: killed at each step of a revert, it is taken back exactly once", async (context) => {
       skip(context);
       const applied = async (): Promise<Stack> => {

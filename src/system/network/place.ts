@@ -41,6 +41,8 @@ export function tlsOptionsOf({ url, tls }: PlaceData): object {
 interface Trouble {
   readonly mutated?: "no" | "maybe";
   readonly retry?: boolean;
+  /** Whether it speaks against the other side's being there at all; left out: as `retry`. */
+  readonly counts?: boolean;
   readonly code?: string;
 }
 
@@ -49,13 +51,13 @@ export function placeFault(
   place: PlaceData,
   doing: string,
   thrown: unknown,
-  { mutated = "no", retry = true, code }: Trouble = {},
+  { mutated = "no", retry = true, counts = retry, code }: Trouble = {},
 ): SystemFault {
   if (thrown instanceof SystemFault) return thrown;
   const why = thrown instanceof Error ? messageOf(thrown) : String(thrown);
   return new SystemFault(code ?? errnoOf(thrown) ?? "peer-fault", `${originOf(place.url)}: ${doing}: ${why}`, {
     mutated,
-    peer: { retry, counts: retry },
+    peer: { retry, counts },
     cause: thrown,
   });
 }

@@ -60,8 +60,10 @@ class AmqpSession implements BrokerSession {
     const channel = this.channel;
     if (channel === undefined || this.trouble !== undefined) throw placeFault(this.place, doing, this.trouble ?? "there is no channel");
     const { "content-type": contentType, ...more } = headers;
+    let ended: (why: Error) => void = () => undefined;
     const confirmed = new Promise<void>((done, fail) => {
-      this.ended.add(fail);
+      ended = fail;
+      this.ended.add(ended);
       const options = {
         mandatory: true,
         persistent: true,
@@ -70,7 +72,6 @@ class AmqpSession implements BrokerSession {
         ...(contentType !== undefined && { contentType }),
       };
       channel.publish(exchange, to, Buffer.from(body), options, (nack: unknown) => {
-        this.ended.delete(fail);
         if (nack) fail(nack instanceof Error ? nack : new Error("the broker did not take it"));
         else done();
       });
@@ -79,8 +80,11 @@ class AmqpSession implements BrokerSession {
       await within(this.place, doing, confirmed, timeoutOf(this.place), "maybe");
     } catch (thrown) {
       // The broker closes the channel over what it cannot do at all, and says so: 404, 403, 406.
-      const refused = /\b40[346]\b/.test((thrown as Error).message);
+      // Of several messages on their way nobody knows which one it meant.
+      const refused = this.ended.size === 1 && /\b40[346]\b/.test((thrown as Error).message);
       throw placeFault(this.place, doing, thrown, { mutated: refused ? "no" : "maybe", retry: !refused });
+    } finally {
+      this.ended.delete(ended);
     }
     const back = this.returned.get(key) as { readonly replyText?: string } | undefined;
     if (back !== undefined) {

@@ -1,5 +1,5 @@
 import type { MqttClient } from "mqtt";
-import { type BrokerSession, type Finding, type JsonObject, type KeyedMessage, type PlaceData, SystemFault } from "../../core/index.ts";
+import type { BrokerSession, Finding, JsonObject, KeyedMessage, PlaceData } from "../../core/index.ts";
 import { CONNECT_TIMEOUT, driver, loginOf, placeFault, timeoutOf, tlsOptionsOf, within } from "./place.ts";
 
 /** MQTT 5 with quality of service 1: the broker says that it has it. What it has had it cannot be asked. */
@@ -60,17 +60,17 @@ class MqttSession implements BrokerSession {
       const properties = { userProperties: { ...more, "sp-key": key }, ...(contentType !== undefined && { contentType }) };
       this.client.publish(to, body, { qos: 1, properties }, (error, packet) => {
         this.ended.delete(fail);
-        if (error) fail(error);
+        // The broker's own answer, such as 135 (not authorized): it did not take it.
+        const { code } = (error ?? {}) as { readonly code?: unknown };
+        if (error && typeof code === "number" && code >= 128) fail(placeFault(this.place, doing, error, { retry: false }));
+        else if (error) fail(error);
         else done({ id: packet?.messageId ?? null });
       });
     });
     try {
       return await within(this.place, doing, acknowledged, timeoutOf(this.place), "maybe");
     } catch (thrown) {
-      if (thrown instanceof SystemFault) throw thrown;
-      // The broker's own answer, such as 135 (not authorized): it did not take it.
-      const refused = typeof (thrown as { readonly code?: unknown }).code === "number";
-      throw placeFault(this.place, doing, thrown, { mutated: refused ? "no" : "maybe", retry: !refused });
+      throw placeFault(this.place, doing, thrown, { mutated: "maybe" });
     }
   }
 

@@ -101,7 +101,7 @@ class NatsSession implements BrokerSession {
     const from = Number(mark?.sequence ?? 0) + 1;
     if (mark === undefined || mark.stream !== config.name || state.last_seq - from > LOOKED_THROUGH) return "unknown";
     if (await this.isBehind(config.name, subject, from, message.key)) return "there";
-    return keeps && state.first_seq <= from && state.num_deleted === 0 ? "not" : "unknown";
+    return keeps && state.first_seq <= from && (state.num_deleted ?? 0) === 0 ? "not" : "unknown";
   }
 
   async close(): Promise<void> {

@@ -2,18 +2,16 @@ import type { SentMessageInfo } from "nodemailer/lib/smtp-transport/index.js";
 import { type Mail, originOf, SystemFault } from "../../core/index.ts";
 import { CONNECT_TIMEOUT, driver, loginOf, placeFault, timeoutOf, tlsOptionsOf } from "./place.ts";
 
-/** Steps of SMTP before a server has the mail: what fails in them was not sent. */
+/** Codes of nodemailer for what fails before a mail is begun. Its `command` is of no use: a connection that is lost in the middle of a mail says CONN, too. */
 const BEFORE: ReadonlySet<string> = new Set([
-  "CONN",
-  "EHLO",
-  "HELO",
-  "LHLO",
-  "STARTTLS",
-  "AUTH",
-  "AUTH PLAIN",
-  "AUTH LOGIN",
-  "MAIL FROM",
-  "RCPT TO",
+  "EDNS",
+  "EAUTH",
+  "ENOAUTH",
+  "ETLS",
+  "ENOTFOUND",
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
 ]);
 
 /** Hands one mail to a server. Throws SystemFault. */
@@ -52,13 +50,20 @@ export async function sendMail(mail: Mail): Promise<{ readonly response: string 
       });
     return { response: sent.response };
   } catch (thrown) {
-    const { responseCode, command } = thrown as { readonly responseCode?: number; readonly command?: string };
+    const {
+      responseCode,
+      code = "",
+      syscall,
+    } = thrown as { readonly responseCode?: number; readonly code?: string; readonly syscall?: string };
     // A server that answers with 4xx or 5xx has not taken it; one that does not answer may have.
     const refused = responseCode !== undefined && responseCode >= 400;
-    const before = command !== undefined && BEFORE.has(command);
+    const before =
+      BEFORE.has(code) || syscall === "connect" || /^(Greeting never received|Connection timeout)/.test((thrown as Error).message);
     throw placeFault(server, "sending a mail", thrown, {
       mutated: refused || before ? "no" : "maybe",
       retry: responseCode === undefined || responseCode < 500,
+      // Who refuses is there.
+      counts: responseCode === undefined,
     });
   } finally {
     transport.close();

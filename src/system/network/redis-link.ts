@@ -59,5 +59,5 @@ export async function openRedis(place: PlaceData): Promise<RedisLink> {
 /** What the server refuses it did not do; LOADING, BUSY and the like pass. */
 export function refusal(place: PlaceData, doing: string, thrown: Error): SystemFault {
   const passes = /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|READONLY|NOREPLICAS)\b/.test(thrown.message);
-  return placeFault(place, doing, thrown, { retry: passes });
+  return placeFault(place, doing, thrown, { retry: passes, counts: false });
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test } from "vitest";
 import { Mariadb, mariadbLacks } from "../support/servers/mariadb.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { Sqlite, sqliteLacks } from "../support/servers/sqlite.ts";
-import { Place } from "./machine.ts";
+import { BIN, Place, type Report, start } from "./machine.ts";
 
 /** What a test of a database sees of it. */
 export interface Database {
@@ -67,4 +67,23 @@ export function book(db: Database, place: Place, resources: string, name = "book
 
 export function env(db: Database, url = db.url()): { readonly env: object } {
   return { env: { SETPOINT_VAR_db: url } };
+}
+
+/** As `place.setpoint`, while the proxy that this process runs goes on. */
+export function setpoint(place: Place, args: readonly string[], { env }: { readonly env: object }): Promise<Report> {
+  return new Promise((done) => {
+    const child = start([process.execPath, BIN, ...args, "--json"], {
+      cwd: place.folder,
+      env: { SETPOINT_STATE_DIR: place.state, ...env } as NodeJS.ProcessEnv,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [out, err] = ["", ""];
+    child.stdout?.on("data", (bytes) => {
+      out += bytes;
+    });
+    child.stderr?.on("data", (bytes) => {
+      err += bytes;
+    });
+    child.on("close", (code) => done({ code, out, err, json: out.startsWith("{") ? (JSON.parse(out) as Report["json"]) : {} }));
+  });
 }

@@ -117,6 +117,14 @@ export async function takeLock(session: SqlSession, name: string): Promise<void>
     });
 }
 
+/**
+ * What is sent behind COMMIT, in one piece with it: a session of MariaDB whose client is gone would hold its lock until the
+ * network tells it so.
+ */
+export function lockRelease({ dialect }: SqlSession, name: string): string {
+  return dialect === "mariadb" ? `; DO RELEASE_LOCK('sp1_${lockNumber(name)}')` : "";
+}
+
 /** Lets go of a lock that a session of MariaDB holds. */
 export async function dropLock(session: SqlSession, name: string): Promise<void> {
   if (session.dialect === "mariadb") await session.query("SELECT RELEASE_LOCK(?)", [`sp1_${lockNumber(name)}`]);

@@ -13,7 +13,7 @@ import {
 } from "../../core/index.ts";
 import type { ActionContext, Outcome, Prepared } from "../workbench.ts";
 import { type Remotes, sqlOrigin } from "./remotes.ts";
-import { dropLock, LOCK_TIMEOUT, takeLock } from "./sql-client.ts";
+import { dropLock, LOCK_TIMEOUT, lockRelease, takeLock } from "./sql-client.ts";
 import { ensureReceipts, hasReceipt, insertReceipt } from "./sql-receipts.ts";
 
 /** ms for one statement, where nothing else is said. */
@@ -100,7 +100,7 @@ export async function beginSql(
       },
       async commit() {
         try {
-          await session.query("COMMIT");
+          await session.query(`COMMIT${lockRelease(session, operation.lock)}`);
         } catch (thrown) {
           await session.close();
           await afterLostCommit(remotes, operation, receipts, thrown);

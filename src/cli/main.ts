@@ -2,10 +2,9 @@ import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { Bug, exitOfSignal, type Files } from "../core/index.ts";
 import { loadPainter, plainStyle, type Style } from "../report/index.ts";
-import { faultIn, mortal, realSystem, startDetached } from "../system/index.ts";
+import { askAtTerminal, faultIn, mortal, realSystem, startDetached, Unanswered } from "../system/index.ts";
 import { commandNames, loadCommand } from "./commands/index.ts";
 import { type Context, EXIT, faultProblem, refuse, type Sink, UsageError } from "./context.ts";
-import { askAtTerminal, Unanswered } from "./question.ts";
 
 const VERSION = pkg.version;
 

@@ -34,6 +34,16 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
+/** How a database is asked. */
+export interface SqlOptions {
+  /** ms to connect, and for each statement. */
+  readonly timeout?: number;
+  readonly readOnly?: boolean;
+}
+
+/** How a store that speaks HTTP is asked. */
+export type Exchange = (request: HttpRequest) => Promise<HttpResponse>;
+
 /** One connection to a database. Texts and parameters go apart: no value is ever part of a statement. */
 export interface SqlSession {
   readonly dialect: SqlDialect;

@@ -9,6 +9,7 @@ export { type Counted, mortal } from "./mortal.ts";
 export { parsed } from "./network/http-client.ts";
 export { Remotes } from "./network/remotes.ts";
 export { endPrepared } from "./network/sql-two-phase.ts";
+export { askAtTerminal, Unanswered } from "./question.ts";
 export { fault, faultIn, isSyncFailure, readWhole } from "./read-file.ts";
 export { SystemReader } from "./reader.ts";
 export { realSystem } from "./real.ts";

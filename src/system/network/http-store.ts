@@ -1,6 +1,5 @@
-import { type HttpRequest, type HttpResponse, type Json, type PlaceData, SystemFault } from "../../core/index.ts";
+import { type Exchange, type HttpRequest, type HttpResponse, type Json, type PlaceData, SystemFault } from "../../core/index.ts";
 import { judgeAnswer, judgeLook } from "./http-verdict.ts";
-import type { Exchange } from "./real-store.ts";
 
 /** Where a store that speaks HTTP is: `etcd://host` is `http://host`, `etcd+https://host` is `https://host`. */
 export function webOrigin({ url }: PlaceData, plain: "http" | "https" = "http"): string {

@@ -1,6 +1,14 @@
-import { isObject, type Json, type JsonObject, type SqlPlace, type SqlResult, type SqlSession, SystemFault } from "../../core/index.ts";
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type SqlOptions,
+  type SqlPlace,
+  type SqlResult,
+  type SqlSession,
+  SystemFault,
+} from "../../core/index.ts";
 import { loadDriver } from "./load-driver.ts";
-import type { SqlOptions } from "./real-sql.ts";
 import { inTime, sqlFault } from "./sql-fault.ts";
 
 const CONNECT_TIMEOUT = 10_000;

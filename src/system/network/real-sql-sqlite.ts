@@ -1,7 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { isObject, type Json, type JsonObject, type SqlPlace, type SqlResult, type SqlSession, SystemFault } from "../../core/index.ts";
-import type { SqlOptions } from "./real-sql.ts";
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type SqlOptions,
+  type SqlPlace,
+  type SqlResult,
+  type SqlSession,
+  SystemFault,
+} from "../../core/index.ts";
 import { NO_DATABASE, sqlFault } from "./sql-fault.ts";
 
 const TIMEOUT = 60_000;

@@ -1,10 +1,4 @@
-import { type SqlSession, SystemFault, sqlPlace } from "../../core/index.ts";
-
-export interface SqlOptions {
-  /** ms to connect, and for each statement. */
-  readonly timeout?: number;
-  readonly readOnly?: boolean;
-}
+import { type SqlOptions, type SqlSession, SystemFault, sqlPlace } from "../../core/index.ts";
 
 /** Opens a session with the driver that the URL's scheme asks for. Throws SystemFault. */
 export async function openSql(url: string, options: SqlOptions = {}): Promise<SqlSession> {

@@ -1,7 +1,6 @@
-import { type HttpRequest, type PlaceData, type StoredValue, type StoreSession, SystemFault } from "../../core/index.ts";
+import { type Exchange, type HttpRequest, type PlaceData, type StoredValue, type StoreSession, SystemFault } from "../../core/index.ts";
 import { HttpStore, jsonOf, webOrigin } from "./http-store.ts";
 import { loginOf } from "./place.ts";
-import type { Exchange } from "./real-store.ts";
 
 /** Consul's key-value store: `?cas=` with the key's ModifyIndex. */
 export async function openConsul(place: PlaceData, http: Exchange): Promise<StoreSession> {

@@ -1,7 +1,6 @@
-import type { HttpRequest, JsonObject, PlaceData, StoredValue, StoreSession } from "../../core/index.ts";
+import type { Exchange, HttpRequest, JsonObject, PlaceData, StoredValue, StoreSession } from "../../core/index.ts";
 import { HttpStore, jsonOf, webOrigin } from "./http-store.ts";
 import { loginOf } from "./place.ts";
-import type { Exchange } from "./real-store.ts";
 
 /** etcd by the JSON gateway of its v3 API: a transaction on the key's mod_revision. */
 export async function openEtcd(place: PlaceData, http: Exchange): Promise<StoreSession> {

@@ -1,5 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import {
+  type Exchange,
   type HttpRequest,
   type HttpResponse,
   type PlaceData,
@@ -10,7 +11,6 @@ import {
 } from "../../core/index.ts";
 import { HttpStore, webOrigin } from "./http-store.ts";
 import { loginOf } from "./place.ts";
-import type { Exchange } from "./real-store.ts";
 
 /** Stores that speak as Amazon S3 does: conditions on the entity tag. `s3://endpoint/bucket?region=…`, or `s3+http://` without TLS. */
 export async function openS3(place: PlaceData, http: Exchange): Promise<StoreSession> {

@@ -1,7 +1,4 @@
-import { type HttpRequest, type HttpResponse, type PlaceData, type StoreSession, SystemFault } from "../../core/index.ts";
-
-/** How a store that speaks HTTP is asked. */
-export type Exchange = (request: HttpRequest) => Promise<HttpResponse>;
+import { type Exchange, type PlaceData, type StoreSession, SystemFault } from "../../core/index.ts";
 
 /** A session with the store at a URL. Throws SystemFault. */
 export async function openStore(place: PlaceData, http: Exchange): Promise<StoreSession> {

@@ -2,7 +2,7 @@
 // numbered promise, and docs/reliability.md is written from what they were and what they tried. SETPOINT_SHARE (0..1] says how much of the long
 // suites is run; each test notes what it tried through test/support/figures.ts.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, release, tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,17 +28,23 @@ function report() {
   try {
     const started = Date.now();
     const suites = [
-      { name: "crash", words: ["--config", "vitest.crash.config.ts"] },
-      { name: "system", words: ["--config", "vitest.system.config.ts"] },
+      { name: "crash", config: "vitest.crash.config.ts", words: [] },
+      { name: "system", config: "vitest.system.config.ts", words: [] },
       // Its own page is checked by a test that would find the old one.
-      { name: "unit", words: ["-t", NUMBERED] },
+      { name: "unit", config: "vitest.config.ts", words: ["-t", NUMBERED] },
     ];
     let status = 0;
-    const tests = suites.flatMap(({ name, words }) => {
+    const tests = suites.flatMap(({ name, config, words }) => {
       const file = join(folder, `${name}.json`);
       const output = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-      if (vitest([...words, ...output, ...passedOn], { SETPOINT_FIGURES: folder }) !== 0) status = 1;
-      return testsOf(file);
+      if (vitest(["--config", config, ...words, ...output, ...passedOn], { SETPOINT_FIGURES: folder }) !== 0) status = 1;
+      const ran = testsOf(file);
+      const seen = new Set(ran.map((one) => keyOf(one)));
+      // Where only some were asked for, the page still names all, and says which did not run.
+      return [
+        ...ran,
+        ...(passedOn.length === 0 ? [] : listed(config, join(folder, `${name}-all.json`)).filter((one) => !seen.has(keyOf(one)))),
+      ];
     });
     const page = reliabilityPage({
       tests,
@@ -58,9 +64,25 @@ function report() {
   }
 }
 
+function keyOf({ file, titles }) {
+  return [file, ...titles].join("\n");
+}
+
+/** The numbered tests of a suite, none of them run. A file that cannot be loaded has none. */
+function listed(config, file) {
+  const program = join(top, "node_modules/vitest/vitest.mjs");
+  const words = ["run", "--config", config, "-t", "(?!)", "--reporter=json", `--outputFile.json=${file}`];
+  spawnSync(process.execPath, [program, ...words], { cwd: top, stdio: "ignore" });
+  return testsOf(file)
+    .filter(({ status }) => status !== "failed")
+    .map((one) => ({ ...one, status: "not run" }));
+}
+
 /** The tests of vitest's report that ran or were to run; those that -t left out are none of ours. */
 function testsOf(file) {
   const numbered = new RegExp(NUMBERED);
+  // Where no file is asked for there is no report.
+  if (!existsSync(file)) return [];
   const { testResults } = JSON.parse(readFileSync(file, "utf8"));
   return testResults.flatMap(({ name, assertionResults, status }) => {
     const path = relative(top, name);

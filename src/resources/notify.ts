@@ -27,7 +27,6 @@ export const notify = resourceType({
     "  to: owner@example.com",
     "  subject: user 5 is deactivated",
     "  text: It was done as you asked.",
-    "  in_doubt: retry",
     "  undo: none",
   ].join("\n"),
   fields: {

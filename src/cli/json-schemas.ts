@@ -111,6 +111,10 @@ export const runSchema: JsonObject = head(
     },
     {
       run: { ...text, description: "Left out where nothing was to be done, so that no run was recorded." },
+      verification: {
+        ...choice("verified", "diverged", "unverified"),
+        description: "Of an apply or resume that came to its end: what the final read gave.",
+      },
       next: { ...text, description: "The command that leads on." },
       confirm: {
         ...map({

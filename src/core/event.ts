@@ -63,6 +63,16 @@ export interface RunReport {
   readonly next?: string;
 }
 
+/** What the final read of an apply gave; undefined where there is none. */
+export type Verification = "verified" | "diverged" | "unverified";
+
+/** `diverged`: something is not as declared. `unverified`: that could not be read. */
+export function verificationOf({ kind, status, summary, problems }: RunReport): Verification | undefined {
+  if (kind === "revert" || (status !== "applied" && status !== "in-sync")) return undefined;
+  if (summary.verified) return "verified";
+  return problems.some(({ code }) => code === "diverged" || code === "fact-moved") ? "diverged" : "unverified";
+}
+
 /** What happened, for people: the only thing of the engine that reports see while it runs. */
 export type RunEvent =
   | { readonly type: "begin"; readonly run: RunId; readonly stack: string; readonly kind: RunKind; readonly total: number }

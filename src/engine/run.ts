@@ -30,7 +30,7 @@ import { finishAborts } from "./saga.ts";
 import { setAll, takeBack } from "./set-all.ts";
 import { settleTwoPhase } from "./two-phase.ts";
 import { SECRET_MARK } from "./vault.ts";
-import { divergences, movedFacts } from "./verify.ts";
+import { movedFacts, settledDivergences } from "./verify.ts";
 import { registersRead, type Tools, type Work } from "./work.ts";
 
 /** A plan and how it is written down. */
@@ -131,7 +131,7 @@ async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resu
     exit = signal ? exitOfSignal(signal) : acted || isLeft || waits ? 6 : 1;
   } else {
     tools.emit({ type: "phase", name: "verifying", count: plan.changes.length + plan.steady.length });
-    const different = await divergences(work).catch((thrown: unknown) => {
+    const different = await settledDivergences(work).catch((thrown: unknown) => {
       if (!(thrown instanceof SystemFault)) throw thrown;
       problems.push(error("cannot-verify", "the final reading failed", thrown.message));
       return undefined;

@@ -12,7 +12,7 @@ import {
 } from "../core/index.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
-import { readAll } from "./read.ts";
+import { kindOf, readAll } from "./read.ts";
 import { readyRegister, readySetting } from "./results.ts";
 import type { Work } from "./work.ts";
 
@@ -21,13 +21,32 @@ export interface Divergence {
   readonly register: RegisterId;
   readonly found: State;
   readonly wanted: State;
+  /** It is on another machine, which may show a moment later what was set. */
+  readonly remote: boolean;
+}
+
+/** How long another machine may take until a reading shows what was set, in ms. */
+const PATIENCE = 10_000;
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 2000;
+
+/** The same, read again for a while where only other machines do not show yet what was set (read-after-write). */
+export async function settledDivergences(work: Work): Promise<readonly Divergence[]> {
+  const { system, stopped } = work.tools;
+  const until = system.clock.mono() + PATIENCE;
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    const different = await divergences(work);
+    const mayCome = different.length > 0 && different.every(({ remote }) => remote);
+    if (!mayCome || stopped() !== undefined || system.clock.mono() + pause > until) return different;
+    await system.clock.sleep(pause);
+  }
 }
 
 /**
  * The final read: folds the settings of every register of the plan over what is there now. What it finds is what a
  * second apply would change. Throws SystemFault where something cannot be read.
  */
-export async function divergences(work: Work): Promise<readonly Divergence[]> {
+async function divergences(work: Work): Promise<readonly Divergence[]> {
   const { plan } = work;
   const steps = [...plan.changes, ...plan.steady].sort((a, b) => a.n - b.n);
   const registers: Register[] = [];
@@ -55,7 +74,11 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
     plan.changes.filter((change) => change.releases !== undefined).map((change) => [registerId(change.register), change.after]),
   );
   const different: Divergence[] = [];
-  for (const id of ids) {
+  const isRemote = (place: number) => {
+    const register = registers[place] as Register;
+    return kindOf(work.tools.kinds, register.kind).origin?.(register) !== undefined;
+  };
+  for (const [place, id] of ids.entries()) {
     const now = states.get(id) as State;
     let wanted = now;
     try {
@@ -63,11 +86,11 @@ export async function divergences(work: Work): Promise<readonly Divergence[]> {
         wanted = converged(wanted, readySetting(plan.settings[index] as PlannedSetting, work.tools.reader), parts);
     } catch (thrown) {
       if (!(thrown instanceof CannotConverge)) throw thrown;
-      different.push({ register: id, found: now, wanted: now });
+      different.push({ register: id, found: now, wanted: now, remote: isRemote(place) });
       continue;
     }
     wanted = pruned.get(id) ?? wanted;
-    if (!matches(now, wanted, parts.fingerprint)) different.push({ register: id, found: now, wanted });
+    if (!matches(now, wanted, parts.fingerprint)) different.push({ register: id, found: now, wanted, remote: isRemote(place) });
   }
   return different;
 }

@@ -40,7 +40,7 @@ export function evaluatePeers(section: Node | undefined, source: Source, reports
   }
   const peers: { [origin: string]: PeerPolicy } = {};
   for (const entry of section.entries) {
-    const origin = originIn(entry, source, reports);
+    const origin = originIn(entry, source, reports, evaluator, scope);
     const policy = policyOf(entry.value, source, reports, evaluator, scope);
     if (origin === undefined || policy === undefined) continue;
     if (origin in peers) {
@@ -52,8 +52,12 @@ export function evaluatePeers(section: Node | undefined, source: Source, reports
   return peers;
 }
 
-/** Undefined, and reported, where a key names more or less than another machine. */
-function originIn({ key, keyStart }: Entry, source: Source, reports: Reports): string | undefined {
+/** Undefined where a key is not known yet, and reported where it names more or less than another machine. */
+function originIn(entry: Entry, source: Source, reports: Reports, evaluator: Evaluator, scope: Scope): string | undefined {
+  const { keyStart, keyEnd } = entry;
+  const value = evaluator.value({ is: "scalar", value: entry.key, start: keyStart, end: keyEnd }, scope);
+  if (value === unknown) return undefined;
+  const key = String(value);
   const url = URL.canParse(key) ? new URL(key) : undefined;
   const isBare = url !== undefined && /^\/?$/.test(url.pathname) && url.search === "" && url.hash === "" && url.username === "";
   if (url !== undefined && isBare && url.host !== "") return originOf(url.href);
@@ -75,6 +79,6 @@ function policyOf(node: Node, source: Source, reports: Reports, evaluator: Evalu
     };
   }
   for (const { path, summary, detail } of checked.issues)
-    reports.add({ code: codeOf(summary), summary, detail }, source, offsetAt(node, path));
+    reports.add({ code: codeOf(summary), summary, detail }, source, offsetAt(node, path, summary === "unknown key"));
   return undefined;
 }

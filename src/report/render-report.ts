@@ -1,4 +1,4 @@
-import type { Action, ActionResult, ActionStatus, RunReport, State } from "../core/index.ts";
+import { type Action, type ActionResult, type ActionStatus, type RunReport, type State, verificationOf } from "../core/index.ts";
 import { differingFields, stateText } from "./field-changes.ts";
 import { renderProblems } from "./render-problems.ts";
 import { safeLine, safeText } from "./safe.ts";
@@ -37,7 +37,8 @@ const leftovers: readonly (readonly [ActionStatus, (amount: number) => string])[
   ["pending", (amount) => `${number(amount)} not begun:`],
 ];
 
-function headline({ kind, status, summary }: RunReport, paint: Painter): string {
+function headline(report: RunReport, paint: Painter): string {
+  const { kind, status, summary } = report;
   if (status === "in-sync") return paint.green("Nothing to do: everything is in sync.");
   const done = status === "applied" || status === "reverted";
   const counts = listed(
@@ -46,7 +47,7 @@ function headline({ kind, status, summary }: RunReport, paint: Painter): string 
     count(summary.conflicts, "conflict"),
     summary.failed > 0 && `${number(summary.failed)} failed`,
     summary.in_doubt > 0 && `${number(summary.in_doubt)} in doubt`,
-    done && (summary.verified ? "verified" : status === "applied" && "NOT verified"),
+    done && (summary.verified ? "verified" : status === "applied" && (verificationOf(report) === "diverged" ? "DIVERGED" : "NOT verified")),
   );
   const word = {
     applied: "Applied",

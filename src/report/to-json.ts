@@ -1,4 +1,13 @@
-import type { ActionResult, Json, JsonObject, Place, Plan, Problem, RunReport } from "../core/index.ts";
+import {
+  type ActionResult,
+  type Json,
+  type JsonObject,
+  type Place,
+  type Plan,
+  type Problem,
+  type RunReport,
+  verificationOf,
+} from "../core/index.ts";
 
 /** The plan in the documented shape of `--json`. `extra` adds fields at the top, which never replace documented ones. */
 export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
@@ -35,6 +44,7 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
 
 /** A run's report in the documented shape of `--json`. */
 export function runJson(report: RunReport): JsonObject {
+  const verification = verificationOf(report);
   return {
     format: report.format,
     ...(report.run !== undefined && { run: report.run }),
@@ -43,6 +53,7 @@ export function runJson(report: RunReport): JsonObject {
     status: report.status,
     exit: report.exit,
     summary: { ...report.summary },
+    ...(verification !== undefined && { verification }),
     actions: report.actions.map(actionJson),
     problems: problemsJson(report.problems),
     ...(report.next !== undefined && { next: report.next }),

@@ -32,6 +32,10 @@ describe("the end of a run", () => {
     expect(renderReport(good, plain)).toBe("Applied: 3 changed, 0 already, 0 conflicts, verified.\n");
     expect(renderReport({ ...good, status: "in-sync" }, plain)).toBe("Nothing to do: everything is in sync.\n");
     expect(renderReport({ ...good, exit: 9, summary: { ...good.summary, verified: false } }, plain)).toContain("NOT verified");
+    const diverged = { code: "diverged", severity: "error" as const, summary: "s", detail: "d" };
+    expect(renderReport({ ...good, exit: 9, summary: { ...good.summary, verified: false }, problems: [diverged] }, plain)).toContain(
+      "DIVERGED",
+    );
   });
 
   test("shows conflicts with their three states, what is left and the command that leads on", () => {

@@ -69,7 +69,7 @@ export class PeerModel {
   private readonly jobs = new Map<string, { left: number; readonly deed: Deed }>();
   private token = 0;
   private count = 0;
-  private ids = 0;
+  private ids = 100;
 
   constructor(manner: PeerManner = {}) {
     this.manner = manner;

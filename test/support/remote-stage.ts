@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answer } from "../../src/cli/commands/answer.ts";
@@ -43,6 +43,17 @@ export class RemoteStage {
   book(resources: string, top = ""): this {
     writeFileSync(join(this.folder, "book.yaml"), `setpoint: 1\nname: remote\n${top}resources:\n${resources}\n`);
     return this;
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  /** All that the state directory holds, as text. */
+  stateText(): string {
+    const top = join(this.folder, "state");
+    const files = readdirSync(top, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    return files.map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1")).join("\n");
   }
 
   async run(name: keyof typeof COMMANDS, args: readonly string[] = [], options: object = {}): Promise<Ran> {

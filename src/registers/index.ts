@@ -29,13 +29,24 @@ export { loadedText, loadText } from "./text-goals.ts";
 
 /** The register kinds that come with setpoint, by name. None of them loads anything heavy. */
 export const kinds: ReadonlyMap<string, RegisterKind> = new Map(
-  [path, receipt, effect, httpObject, sqlRow, sqlQuery, sqlMigration, sqlHistory, kv, object].map((kind) => [kind.kind, kind as unknown as RegisterKind]),
+  [path, receipt, effect, httpObject, sqlRow, sqlQuery, sqlMigration, sqlHistory, kv, object].map((kind) => [
+    kind.kind,
+    kind as unknown as RegisterKind,
+  ]),
 );
 
 /** The goals that come with setpoint, as `kind name`. What one needs besides is loaded by its `prepare`. */
 export const goals: ReadonlyMap<string, Goal> = new Map(
-  [...pathGoals, ...textGoals, ...configGoals, ...receiptGoals, ...effectGoals, ...httpGoals, ...rowGoals, ...queryGoals, ...migrationGoals, ...storedGoals].map((goal) => [
-    `${goal.kind} ${goal.name}`,
-    goal,
-  ]),
+  [
+    ...pathGoals,
+    ...textGoals,
+    ...configGoals,
+    ...receiptGoals,
+    ...effectGoals,
+    ...httpGoals,
+    ...rowGoals,
+    ...queryGoals,
+    ...migrationGoals,
+    ...storedGoals,
+  ].map((goal) => [`${goal.kind} ${goal.name}`, goal]),
 );

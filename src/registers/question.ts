@@ -5,7 +5,7 @@ export type Question = WebQuestion | ReceiptQuestion;
 
 /** Whether a database has the receipt of an effect: it was committed together with it. */
 export type ReceiptQuestion = {
-  readonly receipt: { readonly url: string; /** What a transaction under it began must have ended. */ readonly lock: string };
+  readonly receipt: { readonly url: string /** What a transaction under it began must have ended. */; readonly lock: string };
 };
 
 type WebQuestion = {

@@ -27,7 +27,7 @@ export const migration = resourceType({
     "file: write a new one. `001_users.undo.sql` beside it (or `001.undo.sql`), or what stands in it behind a line `-- undo`, takes it back in a revert; without that it is irreversible.",
     "MariaDB and MySQL end a transaction at each CREATE or ALTER: an interrupted file is left as `begun` there, and has to be mended by hand.",
   ].join("\n"),
-  example: ["- migration: migrations", "  database: postgresql://app@db.example.com/shop", "  undo: none"].join("\n"),
+  example: ["- migration: migrations", "  database: postgresql://app@db.example.com/shop"].join("\n"),
   fields: {
     migration: path("The folder, relative to the playbook's."),
     database: databaseField,

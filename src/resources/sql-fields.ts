@@ -61,13 +61,6 @@ export function mannerOf(world: World): { readonly manner?: Manner } {
   return Object.keys(manner).length > 0 ? { manner } : {};
 }
 
-/** A type that one of the databases does not have. */
-export function refuseDialect(database: string, not: readonly string[], why: string, report: World["report"]): void {
-  const dialect = sqlPlace(database)?.dialect;
-  if (dialect !== undefined && not.includes(dialect))
-    report({ code: "not-in-this-database", summary: "not known to this database", detail: why, field: ["database"] });
-}
-
 /** Declared JSON, without what expressions left undefined. */
 export function plain<T extends Json>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;

@@ -534,7 +534,7 @@ test("the schema is made from the types and lets expressions stand where values 
   const schema = playbookSchema(fakeTypes) as unknown as {
     definitions: { [name: string]: { properties: { [key: string]: unknown }; required?: readonly string[] } };
   };
-  expect(Object.keys(schema.definitions)).toEqual(["resource", ...[...fakeTypes.keys()].sort()]);
+  expect(Object.keys(schema.definitions)).toEqual(["resource", "transaction", ...[...fakeTypes.keys()].sort()]);
   expect(schema.definitions.file?.properties.state).toMatchObject({
     anyOf: [{ enum: ["present", "absent"] }, { pattern: "\\$\\{\\{" }],
     default: "present",

@@ -12,6 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const system = realSystem();
 const contents = new ContentStore((from) => readWhole(system.files, from));
+const remotes = new Remotes({ system, breakers: [], stopped: () => false });
 let reader = freshReader();
 const owned = userInfo().uid === 0 ? { owner: reader.ownerName("1"), group: reader.groupName("1") } : {};
 const [a, b] = [contents.put("a\n"), contents.put("b\n")];
@@ -26,8 +27,6 @@ const samples: readonly PathState[] = [
   { is: "symlink", to: "elsewhere" },
   { is: "symlink", to: "/nowhere" },
 ];
-
-const remotes = new Remotes({ system, breakers: [], stopped: () => false });
 
 function freshReader(): SystemReader {
   return new SystemReader(system, contents, { receipt: () => undefined, hidden: [], mayAsk: false, remote: remotes });

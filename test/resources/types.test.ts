@@ -23,7 +23,11 @@ describe("every type", () => {
   test.each(types.map((type) => [type.type, type] as const))(
     "%s: its examples give settings with goals that exist",
     async (_name, type) => {
-      const disk = new Disk(new MemoryContents(), { "/book/site.crt": "x", "/book/site/index.html": "x" });
+      const disk = new Disk(new MemoryContents(), {
+        "/book/site.crt": "x",
+        "/book/site/index.html": "x",
+        "/book/migrations/001_users.sql": "CREATE TABLE users (id int)",
+      });
       for (const resource of parse(type.example) as readonly JsonObject[]) {
         const own = types.find(({ type: one }) => Object.keys(resource)[0] === one);
         if (own === undefined) throw new Error(`an example of ${type.type} begins with ${Object.keys(resource)[0]}`);

@@ -62,6 +62,9 @@ describe("I11: a concurrent writer at any request", () => {
         const found = peer.objects.get("/users/5");
         // What came before our write and was about something else is there; what came after it stands, whatever it was.
         if (n >= at && (deed === "another field" || deed === "makes it as declared")) expect(found?.theirs, story).toBe(race);
+        // Since the plan looked (request 1) somebody changed what is declared: that stands, whatever came of ours.
+        if (at > 1 && n >= at && deed === "a declared field") expect(found?.status, story).toBe("theirs");
+        if (at > 1 && n >= at && deed === "removes it") expect(found, story).toBeUndefined();
         if (first.exit === 6) {
           expect(deed === "a declared field" ? found?.status : found, story).toBe(deed === "a declared field" ? "theirs" : undefined);
           const sent = peer.writes.length;

@@ -19,6 +19,13 @@ const loaders: { readonly [type: string]: () => Promise<ResourceType> } = {
   object: async () => (await import("./object.ts")).object,
   sql_row: async () => (await import("./sql-row.ts")).sqlRow,
   sql_query: async () => (await import("./sql-query.ts")).sqlQuery,
+  sql_database: async () => (await import("./sql-database.ts")).sqlDatabase,
+  sql_role: async () => (await import("./sql-role.ts")).sqlRole,
+  sql_grant: async () => (await import("./sql-grant.ts")).sqlGrant,
+  sql_schema: async () => (await import("./sql-schema.ts")).sqlSchema,
+  sql_table: async () => (await import("./sql-table.ts")).sqlTable,
+  sql_index: async () => (await import("./sql-index.ts")).sqlIndex,
+  sql_extension: async () => (await import("./sql-extension.ts")).sqlExtension,
   migration: async () => (await import("./migration.ts")).migration,
 };
 

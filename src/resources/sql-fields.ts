@@ -1,4 +1,4 @@
-import { fields, given, isObject, type Json, type JsonObject, type Manner, sqlPlace, type World } from "../core/index.ts";
+import { fields, given, isObject, type Json, type JsonObject, type Manner, type SqlDialect, sqlPlace, type World } from "../core/index.ts";
 
 const { field } = fields;
 
@@ -59,6 +59,13 @@ export function mannerOf(world: World): { readonly manner?: Manner } {
   const { sensitive, undo } = world.declared.common;
   const manner: Manner = { ...given({ sensitive }), ...(undo === "none" && { undo: "none" as const }) };
   return Object.keys(manner).length > 0 ? { manner } : {};
+}
+
+/** Reports what one of the databases does not have. */
+export function refuseDialect(database: string, not: readonly SqlDialect[], why: string, report: World["report"]): void {
+  const dialect = sqlPlace(database)?.dialect;
+  if (dialect !== undefined && not.includes(dialect))
+    report({ code: "not-in-this-database", summary: "not known to this database", detail: why, field: ["database"] });
 }
 
 /** Declared JSON, without what expressions left undefined. */

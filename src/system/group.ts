@@ -53,6 +53,7 @@ export class CommitGroup {
       case "http":
         return sendHttp(this.bench.parts.remotes, operation, context);
       case "sql":
+        if (context.standing !== undefined) this.bench.parts.keepContent(context.standing);
         return context.gid === undefined
           ? sendSql(this.bench.parts.remotes, this.bench.parts.contents, operation, context)
           : prepareSql(this.bench.parts.remotes, this.bench.parts.contents, operation, context, context.gid);

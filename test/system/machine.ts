@@ -137,6 +137,11 @@ export class Place {
     this.mounts.unshift(target);
   }
 
+  /** The files below the place that hold a text, as `grep -r` finds them. */
+  grep(text: string): readonly string[] {
+    return run(["grep", "-rlaF", "--", text, this.folder]).out.split("\n").filter((line) => line !== "");
+  }
+
   end(): void {
     for (const target of this.mounts) run(["umount", "-l", target]);
     if (isRoot) run(["chattr", "-R", "-f", "-i", "-a", this.folder]);

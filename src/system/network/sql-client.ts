@@ -53,6 +53,12 @@ export class SqlClient {
     return result;
   }
 
+  /** Ends the sessions that nobody uses now: a database with one cannot be dropped. */
+  async closeIdle(): Promise<void> {
+    const idle = [...this.idle.values()].flatMap((sessions) => sessions.splice(0));
+    await Promise.all(idle.map((session) => session.close()));
+  }
+
   /** Asked once. Undefined where the database does not exist. Throws SystemFault. */
   async ask({ url, text, values, after, timeout }: SqlQuestion): Promise<SqlResult["rows"] | undefined> {
     const options = { readOnly: true, ...(timeout !== undefined && { timeout }) };

@@ -218,6 +218,7 @@ async function runAlone(remotes: Remotes, contents: Contents, operation: SqlOper
     let result: SqlResult = { rows: [], affected: 0 };
     try {
       await check(remotes, session, operation);
+      await remotes.databases.closeIdle();
       for (const statement of operation.statements) result = await perform(session, contents, statement, operation);
     } finally {
       // A session that cannot let go is closed by its user, and lets go by that.

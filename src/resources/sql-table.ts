@@ -17,13 +17,13 @@ const column = eitherOf(
   mapping(
     {
       type: columnType,
-      null: boolean("Whether it may be null; left out for a new column: true.").optional(),
+      nullable: boolean("Whether it may be null; left out for a new column: true.").optional(),
       default: anything("Its default: a value, or `{ sql: now() }`; null: none.").optional(),
       identity: boolean("Whether the database counts it by itself; only when it is made.").optional(),
     },
     "A column.",
   ),
-  "A type, or `{ type, null, default, identity }`.",
+  "A type, or `{ type, nullable, default, identity }`.",
 );
 
 /** A table. */
@@ -40,15 +40,15 @@ export const sqlTable = resourceType({
     "  database: postgresql://app@db.example.com/shop",
     "  columns:",
     "    id: { type: bigint, identity: true }",
-    "    email: { type: varchar(200), null: false }",
-    "    status: { type: text, null: false, default: active }",
+    "    email: { type: varchar(200), nullable: false }",
+    "    status: { type: text, nullable: false, default: active }",
     "    made: { type: timestamptz, default: { sql: now() } }",
     "  primary_key: [ id ]",
   ].join("\n"),
   fields: {
     sql_table: qualifiedName("The table, as `name` or `schema.name`."),
     database: databaseField,
-    columns: mapOf(column, "Its columns, each a type or `{ type, null, default, identity }`.").optional(),
+    columns: mapOf(column, "Its columns, each a type or `{ type, nullable, default, identity }`.").optional(),
     primary_key: listOf(plainName("A column."), "The columns of its primary key.").optional(),
     exact: boolean("Drops columns that are not named.").or(false),
     state: choice(["present", "absent"], "Whether it is there.").or("present"),
@@ -101,13 +101,18 @@ type Declared =
   | string
   | {
       readonly type: string;
-      readonly null?: boolean | undefined;
+      readonly nullable?: boolean | undefined;
       readonly default?: Json | undefined;
       readonly identity?: boolean | undefined;
     };
 
 function wanted(dialect: SqlDialect, one: Declared): ColumnWant {
-  const { type, null: canBeNull, default: value, identity } = typeof one === "string" ? ({ type: one } as Exclude<Declared, string>) : one;
+  const {
+    type,
+    nullable: canBeNull,
+    default: value,
+    identity,
+  } = typeof one === "string" ? ({ type: one } as Exclude<Declared, string>) : one;
   return {
     type: typeForm(dialect, type),
     ...(canBeNull !== undefined && { null: canBeNull }),

@@ -139,7 +139,9 @@ export class Place {
 
   /** The files below the place that hold a text, as `grep -r` finds them. */
   grep(text: string): readonly string[] {
-    return run(["grep", "-rlaF", "--", text, this.folder]).out.split("\n").filter((line) => line !== "");
+    return run(["grep", "-rlaF", "--", text, this.folder])
+      .out.split("\n")
+      .filter((line) => line !== "");
   }
 
   end(): void {

@@ -34,7 +34,7 @@ for (const dialect of dialects)
         db,
         place,
         [
-          `  - sql_table: goods${at("    columns:\n      id: { type: int, identity: true }\n      code: { type: varchar(40), null: false }\n      price: { type: 'decimal(10, 2)', default: 1.5 }\n      state: { type: varchar(20), default: it's new }\n      made: { type: timestamp, default: { sql: CURRENT_TIMESTAMP }, null: true }\n      live: { type: boolean, default: true }\n    primary_key: [ id ]")}`,
+          `  - sql_table: goods${at("    columns:\n      id: { type: int, identity: true }\n      code: { type: varchar(40), nullable: false }\n      price: { type: 'decimal(10, 2)', default: 1.5 }\n      state: { type: varchar(20), default: it's new }\n      made: { type: timestamp, default: { sql: CURRENT_TIMESTAMP }, nullable: true }\n      live: { type: boolean, default: true }\n    primary_key: [ id ]")}`,
           `  - sql_index: goods_code${at("    table: goods\n    columns: [ code, state ]\n    unique: true")}`,
           `  - sql_row: goods${at("    key: { id: 7 }\n    set: { code: a, live: false, price: '2.50' }\n")}`,
         ].join("\n"),
@@ -51,7 +51,7 @@ for (const dialect of dialects)
       db.sql("DROP TABLE IF EXISTS goods");
       db.sql("CREATE TABLE goods (id int PRIMARY KEY, code varchar(10), old int)");
       db.sql("INSERT INTO goods VALUES (1, 'a', 5)");
-      const change = dialect === "sqlite" ? "" : "\n      code: { type: varchar(50), null: false, default: none }";
+      const change = dialect === "sqlite" ? "" : "\n      code: { type: varchar(50), nullable: false, default: none }";
       const more = `  - sql_table: goods${at(`    columns:${change}\n      note: { type: varchar(20) }\n`)}`;
       roundTrip(
         db,

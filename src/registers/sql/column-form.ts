@@ -59,6 +59,7 @@ export function typeForm(dialect: SqlDialect, text: string): string {
   if (dialect === "postgresql") {
     if (zone !== "") return `${base}${size}${zone.toLowerCase()}${list}`;
     const own = POSTGRESQL[base] ?? base;
+    if (own === "numeric" && size !== "" && !size.includes(",")) return `${own}${size.slice(0, -1)},0)${list}`;
     // timestamp(3) is written as `timestamp(3) without time zone`.
     const [first = "", ...rest] = own.split(" ");
     return /^time/.test(own) && size !== ""
@@ -98,6 +99,8 @@ export function defaultForm(text: string | null): string | null {
   }
   if (/^null$/i.test(form)) return null;
   if (/^'-?\d+(?:\.\d+)?'$/.test(form)) form = form.slice(1, -1);
+  // 1.50 of a column with two decimals is the 1.5 that was declared.
+  if (/^-?\d+\.\d+$/.test(form)) return form.replace(/\.?0+$/, "");
   if (form.startsWith("'") || /^E'/.test(form)) return form.startsWith("E") ? form.slice(1).replaceAll("\\\\", "\\") : form;
   return form.toLowerCase().replace(/^(?:now|current_timestamp)(?:\(\))?$/, "current_timestamp");
 }

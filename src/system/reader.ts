@@ -13,6 +13,7 @@ import {
 } from "../core/index.ts";
 import { Accounts } from "./accounts.ts";
 import type { ContentStore } from "./contents.ts";
+import { followLinks } from "./follow-links.ts";
 import { digestOpen, fault } from "./read-file.ts";
 
 export interface ReaderOptions {
@@ -217,32 +218,10 @@ export class SystemReader implements Reader {
       if (code !== "ENOENT" && code !== "ENOTDIR") throw fault(thrown, `resolving ${path}`);
       real = this.resolve(path);
     }
-    if (real !== path) this.trustLinks(path);
+    // Another look may lead elsewhere than the kernel's: only links that were judged are followed.
+    if (real !== path) real = followLinks(this.system, path);
     this.directories.set(path, real);
     return real;
-  }
-
-  /**
-   * A symlinked folder is followed only where nobody else can have put it there: it belongs to root or to us and stands
-   * in a directory that only root or we can write to (or that is sticky). Throws SystemFault that names the link.
-   */
-  private trustLinks(path: string): void {
-    const ours = (uid: number) => uid === 0 || uid === this.system.host.uid;
-    let walked = "";
-    for (const name of path.split("/").slice(1)) {
-      const parent = walked === "" ? "/" : walked;
-      walked = `${walked}/${name}`;
-      const stat = this.lstat(walked);
-      if (stat === undefined) return;
-      if (stat.type !== "symlink") continue;
-      const above = this.lstat(parent);
-      const open = above !== undefined && (above.mode & 0o022) !== 0 && (above.mode & 0o1000) === 0;
-      if (ours(stat.uid) && above !== undefined && (ours(above.uid) || (above.mode & 0o1000) !== 0) && !open) continue;
-      throw new SystemFault(
-        "untrusted-link",
-        `${walked} is a symlink that another account could have put there; name the real path ${this.system.files.realpath(walked)}, or correct the owner and mode of ${parent}`,
-      );
-    }
   }
 
   source(path: string): { readonly content: Digest; readonly mode: number; readonly size: number } | undefined {

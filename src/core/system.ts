@@ -69,8 +69,8 @@ export interface Files {
   syncData(fd: number): void;
   /** Many at once; rejects with the first failure after all have ended. */
   syncAll(fds: readonly number[]): Promise<void>;
-  /** syncfs of the file system that holds the directory; false where there is no such call. */
-  syncFileSystem(directory: string): Promise<boolean>;
+  /** syncfs of the file system that holds an open directory; false where there is no such call. */
+  syncFileSystem(directory: number): Promise<boolean>;
   /** Shares the blocks of one file with a new one; false where the file system cannot. */
   clone(from: string, to: string): boolean;
   freeSpace(path: string): { readonly bytes: number; readonly files: number; readonly fileSystem: number };

@@ -1,6 +1,5 @@
 import { errnoOf, SystemFault } from "../core/index.ts";
-import { syncDirectory } from "../journal/index.ts";
-import { fault } from "../system/index.ts";
+import { Directories, fault } from "../system/index.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -12,7 +11,12 @@ export function recover(work: Work): void {
   // It ended in order, and nothing of it lies about. One that failed took its temp files away, but a power cut may have brought them back.
   if (work.run.exit === 0) return;
   const prefix = work.tools.state.keys().tempPrefix(work.run.run);
-  for (const folder of foldersOf(work)) removeTemps(work, folder, prefix);
+  const held = new Directories(work.tools.system);
+  try {
+    for (const folder of foldersOf(work)) removeTemps(work, held, folder, prefix);
+  } finally {
+    held.trim(0);
+  }
 }
 
 function childrenAreGone(work: Work): void {
@@ -43,22 +47,29 @@ function foldersOf(work: Work): ReadonlySet<string> {
   return folders;
 }
 
-function removeTemps(work: Work, folder: string, prefix: string): void {
-  const { files } = work.tools.system;
+function removeTemps(work: Work, held: Directories, folder: string, prefix: string): void {
+  const { tools } = work;
+  const { files } = tools.system;
   let removed = false;
   try {
-    for (const entry of files.readDirectory(folder)) {
+    // Held, so that it is not another folder by the time of the removal.
+    const within = held.leaf(`${folder === "/" ? "" : folder}/.`);
+    for (const entry of files.readDirectory(within)) {
       // A stash is no temp: it is how a revert gives back the very inode of a file with several names, once its action began.
       const stash = /-(\d+)-stash$/.exec(entry.name);
       if (stash && work.run.steps.get(Number(stash[1]))?.acted) continue;
       if (!entry.name.startsWith(`${prefix}-`) || (entry.type !== "file" && entry.type !== "symlink")) continue;
-      files.unlink(`${folder}/${entry.name}`);
+      files.unlink(held.leaf(`${folder === "/" ? "" : folder}/${entry.name}`));
       removed = true;
     }
-    if (removed) syncDirectory(files, folder);
+    if (removed) files.sync(held.descriptor(folder));
   } catch (thrown) {
     const code = errnoOf(thrown);
-    if (code === "ENOENT" || code === "ENOTDIR") return; // the run never came to make it, or it is undone
-    throw fault(thrown, `clearing the temporary files of an interrupted run in ${folder}`);
+    if (code === "ENOENT") return; // the run never came to make it, or it is undone
+    if (code !== "moved") throw fault(thrown, `clearing the temporary files of an interrupted run in ${folder}`);
+    tools.emit({
+      type: "note",
+      text: `${(thrown as SystemFault).message}. Temporary files of run ${work.run.run} (${prefix}-*) may lie in the folder that stood at ${folder}`,
+    });
   }
 }

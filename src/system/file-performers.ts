@@ -48,7 +48,7 @@ export function replaceFile(
     abandon();
     throw thrown;
   }
-  bench.temps.push({ fd: temp, directory: direct.slice(0, direct.lastIndexOf("/")) || "/" });
+  bench.temps.push({ fd: temp, path });
   const prepared: Prepared = {
     commit: () => {
       if (operation.over === "absent") {

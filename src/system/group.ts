@@ -1,6 +1,7 @@
 import { errnoOf, type Operation, type System, SystemFault } from "../core/index.ts";
 import { replaceFile, writeInPlace } from "./file-performers.ts";
 import { sendHttp } from "./network/http-performer.ts";
+import { prepareHttp } from "./network/http-two-phase.ts";
 import { publish, sendMail } from "./network/message-performers.ts";
 import { sendSql } from "./network/sql-performer.ts";
 import { prepareSql } from "./network/sql-two-phase.ts";
@@ -51,7 +52,9 @@ export class CommitGroup {
       case "run":
         return run(this.bench, operation, context);
       case "http":
-        return sendHttp(this.bench.parts.remotes, operation, context);
+        return context.gid !== undefined && operation.ends !== undefined
+          ? prepareHttp(this.bench.parts.remotes, { ...operation, ends: operation.ends }, context)
+          : sendHttp(this.bench.parts.remotes, operation, context);
       case "sql":
         if (context.standing !== undefined) this.bench.parts.keepContent(context.standing);
         return context.gid === undefined
@@ -76,7 +79,7 @@ export class CommitGroup {
     try {
       const asides = [...this.bench.asides].map((folder) => this.bench.parts.directories.descriptor(folder));
       const whole = this.bench.temps.length > SYNCFS_FROM && (await this.syncWhole());
-      await files.syncAll([...(whole ? [] : this.bench.temps.map((temp) => temp.fd)), ...asides]);
+      await files.syncAll([...(whole ? [] : this.bench.temps.map(({ fd }) => fd)), ...asides]);
     } catch (thrown) {
       throw fault(thrown, "making new files durable");
     }
@@ -86,12 +89,9 @@ export class CommitGroup {
   private async syncWhole(): Promise<boolean> {
     const { files } = this.bench.parts.system;
     if (!fewDirtyPages(this.bench.parts.system)) return false;
-    const byDevice = new Map<number, string>();
-    for (const { fd, directory } of this.bench.temps) {
-      const { dev } = files.fstat(fd);
-      if (!byDevice.has(dev)) byDevice.set(dev, directory);
-    }
-    for (const directory of byDevice.values()) if (!(await files.syncFileSystem(directory))) return false;
+    const byDevice = new Map(this.bench.temps.map(({ fd, path }) => [files.fstat(fd).dev, path]));
+    for (const path of byDevice.values())
+      if (!(await files.syncFileSystem(this.bench.parts.directories.descriptor(path.slice(0, path.lastIndexOf("/")) || "/")))) return false;
     return true;
   }
 
@@ -120,7 +120,7 @@ export class CommitGroup {
   /** Closes what the group holds open; after abandoning or syncing. */
   close(): void {
     const { files } = this.bench.parts.system;
-    for (const temp of this.bench.temps) files.close(temp.fd);
+    for (const { fd } of this.bench.temps) files.close(fd);
     for (const fd of this.bench.open) files.close(fd);
     this.bench.temps.length = 0;
     this.bench.open.length = 0;

@@ -34,14 +34,15 @@ export interface Prepared {
   commit(): void | Promise<Outcome | void>;
   abandon(): void | Promise<void>;
   /** For a participant of a two-phase transaction, between `prepare` and `commit`: from here on it cannot fail. Throws SystemFault. */
-  vote?(): Promise<void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most participants have nothing to tell
+  vote?(): Promise<Outcome | void>;
   /** The other machine that it is for; such a commit may be tried again after a fault that allows it. */
   readonly origin?: string;
   /** Where the other side's log ends before it: what is sent is looked for behind that, if it is ever in doubt. */
   readonly mark?: JsonObject;
 }
 
-/** What a commit learned. */
+/** What a commit or a vote learned. */
 export interface Outcome {
   /** What the other side answered. */
   readonly answer?: Json;
@@ -68,7 +69,8 @@ export interface ActionContext {
 /** What the performers of one group share: what was opened and touched, and the small steps that they are made of. */
 export class Workbench {
   readonly parts: GroupParts;
-  readonly temps: { readonly fd: number; readonly directory: string }[] = [];
+  /** Open temp files, and what each is to become. */
+  readonly temps: { readonly fd: number; readonly path: string }[] = [];
   readonly touched = new Set<string>();
   /** Folders in which inodes were put aside. */
   readonly asides = new Set<string>();

@@ -14,6 +14,14 @@ export function effectKey(stack: string, address: string, occurrence: string, ge
   return `sp1_${base32(hash.digest()).slice(0, 32)}`;
 }
 
+/**
+ * The key of a participant of a two-phase transaction that takes idempotency keys: from its name and how often it was tried, as one
+ * that was cancelled is known under its key for good.
+ */
+export function participantKey(gid: string, attempt: number): string {
+  return effectKey("setpoint/participant/1", gid, String(attempt), 0);
+}
+
 /** RFC 4648 §6, in lower case and without padding. */
 function base32(bytes: Uint8Array): string {
   let text = "";

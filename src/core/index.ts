@@ -1,5 +1,5 @@
 export * from "./digest.ts";
-export { effectKey } from "./effect.ts";
+export { effectKey, participantKey } from "./effect.ts";
 export * from "./event.ts";
 export * as fields from "./fields.ts";
 export { type Checked, checkFields, type Field, type Fields, type Issue, nearest, type SpecOf, schemaOf } from "./fields.ts";
@@ -19,6 +19,7 @@ export type {
   SqlStatement,
   Standing,
   StoreOperation,
+  TryEnds,
 } from "./operation.ts";
 export * from "./plan.ts";
 export * from "./problem.ts";

@@ -60,7 +60,12 @@ export interface HttpOperation {
   /** It takes an effect back, and has a key of its own. */
   readonly undo?: true;
   readonly poll?: PollData;
+  /** It only prepares, as a participant of a two-phase transaction: one of these ends it. */
+  readonly ends?: TryEnds;
 }
+
+/** What ends a Try of Try-Confirm/Cancel. `{key}`, `{location}` and `{answer.…}` stand for the Try's key and parts of its answer. */
+export type TryEnds = { readonly confirm: RequestData; readonly cancel: RequestData };
 
 /** One transaction of a database, together with its receipt. */
 export interface SqlOperation {

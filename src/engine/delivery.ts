@@ -42,7 +42,8 @@ export class Delivery {
   /** Commits one operation. Throws SystemFault; Undecided where an effect may have happened and nobody can tell. */
   async deliver(act: Act, prepared: Prepared): Promise<void> {
     const { work } = this.book;
-    const effect = isEffect(kindOf(work.tools.kinds, act.step.register.kind), act.step.register);
+    // What is decided is told until it is heard, and its name is known: there is nothing to doubt about its sending.
+    const effect = act.decided !== true && isEffect(kindOf(work.tools.kinds, act.step.register.kind), act.step.register);
     for (let attempt = 1; ; attempt++) {
       if (effect) this.recordSent(act, prepared);
       try {
@@ -52,6 +53,7 @@ export class Delivery {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined) throw thrown;
+        if (failure.code === "taken-back" && (await this.resolve(act.step, act)) === "happened") return;
         const next = effect ? await this.afterTrouble(act, failure, attempt) : await this.afterDecision(act, failure, attempt);
         if (next === "happened") return;
         if (next === "give up") throw failure;

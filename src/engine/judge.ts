@@ -5,6 +5,7 @@ import {
   isKeyed,
   type Operation,
   type PlannedSetting,
+  participantKey,
   type RegisterId,
   type RegisterKind,
   type Resolution,
@@ -19,6 +20,7 @@ import { keepAfter } from "./keep.ts";
 import { type Act, type Book, isEffect, standsAlone, type Todo } from "./pass-book.ts";
 import { kindOf, readAll } from "./read.ts";
 import { readyRegister, readySetting } from "./results.ts";
+import { gidOf, twoPhaseOf } from "./two-phase.ts";
 import { registersRead } from "./work.ts";
 
 /** Decides, from what is found now, what is to be done about a step: the three-way check of reliability.md §5. */
@@ -218,7 +220,8 @@ export class Judge {
   /** An answer that cannot be had leaves the doubt as it is. */
   private async resolution(kind: RegisterKind, step: Todo, sent: Pick<Doubt, "sentAt" | "mark">): Promise<Resolution> {
     const { reader, system } = this.book.work.tools;
-    const doubt = { reader, key: this.keyOf(kind, step).key ?? "", ...sent, now: system.clock.now() };
+    const { key = "" } = this.keyOf(kind, step, this.book.work.run.steps.get(step.n)?.attempt ?? 0);
+    const doubt = { reader, key, ...sent, now: system.clock.now() };
     try {
       return (await kind.resolve?.(step.register, doubt)) ?? { unknown: "no reading tells whether it happened" };
     } catch (thrown) {
@@ -236,11 +239,20 @@ export class Judge {
     return { sentAt: doubt?.sentAt ?? 0, mark: doubt?.mark };
   }
 
-  /** The keys of an effect, which differ by how often it was compensated by now. */
-  private keyOf(kind: RegisterKind, step: Todo): Pick<Act, "key" | "undoKey"> {
+  /** The keys of an effect, which differ by how often it was compensated by now. `attempt`: of a participant, which of its tries is meant. */
+  private keyOf(kind: RegisterKind, step: Todo, attempt = this.nextAttempt(step)): Pick<Act, "key" | "undoKey"> {
     if (kind.effectKey === undefined) return {};
-    const generation = this.book.work.tools.ledger.generations.get(step.register.key) ?? 0;
-    return { key: kind.effectKey(step.register, generation, false), undoKey: kind.effectKey(step.register, generation, true) };
+    const { work } = this.book;
+    const generation = work.tools.ledger.generations.get(step.register.key) ?? 0;
+    const transaction = twoPhaseOf(work, step.n);
+    return {
+      key: transaction ? participantKey(gidOf(work, transaction, step.n), attempt) : kind.effectKey(step.register, generation, false),
+      undoKey: kind.effectKey(step.register, generation, true),
+    };
+  }
+
+  private nextAttempt({ n }: Todo): number {
+    return (this.book.work.run.steps.get(n)?.attempt ?? 0) + 1;
   }
 
   /**

@@ -305,6 +305,8 @@ function unsealed(tools: Tools, folder: RunFolder): Plan {
 async function undoWithin(work: Work): Promise<RunReport> {
   const failures = [...work.results.values()].filter((result) => result.status === "failed" || result.status === "blocked");
   work.results.clear();
+  // One that could not be told that its transaction was dropped would be left prepared for good by a run that is reverted.
+  await settled(work);
   const undone = await undo(work, "apply", { force: new Set() });
   const problems = failures.map((result) =>
     error("failed", "an action failed and the run was undone", `${result.register}: ${result.detail ?? ""}`),

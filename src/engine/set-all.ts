@@ -6,7 +6,7 @@ import { keepBefore, keepRemote } from "./keep.ts";
 import { stagesOf } from "./order.ts";
 import { type Act, Book, type Direction, type Outcome, type Todo } from "./pass-book.ts";
 import { Sagas, type TakeBack, unitsOf } from "./saga.ts";
-import { dropAll, gidOf, twoPhaseOf, voted } from "./two-phase.ts";
+import { dropAll, gidOf, isDecided, twoPhaseOf, voted } from "./two-phase.ts";
 import type { Work } from "./work.ts";
 
 /** Most actions that commit together. */
@@ -89,12 +89,14 @@ class Pass {
       if (act === "settled") settled.push({ step, sync: this.judge.syncOf(step, state) });
       else if (act !== undefined) acts.push(act);
     }
-    if (this.book.halted) {
+    const transaction = this.book.direction === "back" || steps[0] === undefined ? undefined : twoPhaseOf(this.work, steps[0].n);
+    const decided = transaction !== undefined && isDecided(this.work, transaction);
+    // What is decided is done as far as it can be, whatever became of the others.
+    if (this.book.halted && !decided) {
       for (const { step } of acts) this.book.end(step, "pending");
       acts.length = 0;
     }
-    const transaction = this.book.direction === "back" || steps[0] === undefined ? undefined : twoPhaseOf(this.work, steps[0].n);
-    if (transaction !== undefined && steps.some(({ n }) => this.book.bad.has(n))) {
+    if (transaction !== undefined && !decided && steps.some(({ n }) => this.book.bad.has(n))) {
       dropAll(this.book, transaction, acts, undefined);
       acts.length = 0;
     }
@@ -137,8 +139,8 @@ class Pass {
       work.folder.before.flush();
       work.folder.after.flush();
       this.book.recordIntents(ready);
-      const isDecided = transaction === undefined || ready.length === 0 || (await voted(this.book, transaction, ready));
-      const done = await this.commitAll(group, isDecided ? ready : [], settled);
+      const able = transaction === undefined || ready.length === 0 ? ready : await voted(this.book, transaction, ready);
+      const done = await this.commitAll(group, able, settled);
       await group.syncAfter();
       this.book.recordDone(done);
       this.book.recordSettled(settled.map(({ step }) => step));
@@ -157,9 +159,10 @@ class Pass {
     const ready: Act[] = [];
     for (const act of acts) {
       const { step } = act;
+      const own = this.work.run.steps.get(step.n);
       const context = {
         action: step.n,
-        attempt: this.work.run.steps.get(step.n)?.attempt ?? 0,
+        attempt: (this.book.direction === "back" ? own?.undos : own?.attempt) ?? 0,
         run: this.work.run.run,
         manner: step.manner ?? {},
         back: this.book.direction === "back",
@@ -248,6 +251,7 @@ class Pass {
             if (result instanceof Promise) await result;
           } else await this.delivery.deliver(act, prepared);
           committed += 1;
+          if (act.resends === true && committed === 1) this.book.hasHappened(act.step);
         }
         done.add(act);
       } catch (thrown) {
@@ -259,7 +263,7 @@ class Pass {
           this.book.neverHappened(act.step);
           continue;
         }
-        if (failure instanceof Undecided) {
+        if (failure instanceof Undecided || failure.code === "taken-back") {
           this.book.doubt(act.step, failure.message);
           continue;
         }
@@ -283,6 +287,8 @@ class Pass {
     const { work } = this;
     for (const { step } of acts) {
       if (work.results.get(step.n)?.status !== "failed" || this.book.direction === "back") continue;
+      // What is decided together is not tried alone.
+      if (twoPhaseOf(work, step.n) !== undefined) continue;
       const retry = step.settings
         .map((index) => work.plan.resources[work.plan.settings[index]?.by ?? -1]?.retry)
         .find((one) => one !== undefined);

@@ -1,4 +1,4 @@
-import type { ActionStatus, BreakerState, Cause, JsonObject, Receipt, RunId, RunStatus, State } from "../core/index.ts";
+import type { ActionStatus, BreakerState, Cause, Digest, JsonObject, Receipt, RunId, RunStatus, State } from "../core/index.ts";
 
 /** Ranges of step numbers of the frozen plan: [from, to, from, to, …], both ends included. */
 export type Ranges = readonly number[];
@@ -59,6 +59,8 @@ export interface Decide {
   readonly t: "decide";
   readonly transaction: string;
   readonly to: "commit" | "abort" | "retry";
+  /** With `commit`: what participants answered to being prepared, by action; what ends them may need it. */
+  readonly answers?: { readonly [action: string]: Digest };
 }
 /** A circuit breaker that opened or closed. */
 export interface Breaker {
@@ -98,7 +100,13 @@ export interface Revert {
 }
 export type Undo = { readonly t: "undo" } & (
   | { readonly n: Ranges }
-  | { readonly action: number; readonly expect: State; readonly restore: State }
+  | {
+      readonly action: number;
+      readonly expect: State;
+      readonly restore: State;
+      /** What was in doubt was sent once more under its key: it has happened now, and its undo is next. */
+      readonly happened?: true;
+    }
 );
 export type Clr = { readonly t: "clr" } & (
   | { readonly n: Ranges; readonly outcome: "restored" | "already" }

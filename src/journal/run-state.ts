@@ -3,6 +3,7 @@ import {
   type BreakerState,
   Bug,
   type Cause,
+  type Digest,
   type JsonObject,
   type Receipt,
   type RunId,
@@ -30,6 +31,10 @@ export interface StepState {
   status: StepStatus;
   outcome?: ActionStatus;
   attempt: number;
+  /** How often its undoing was begun. */
+  undos?: number;
+  /** Its undoing was begun before anybody knew whether it had happened: a compensation waits until that is known. */
+  doubtful?: true;
   /** Whether an intent was ever recorded: what was found already as desired was not our doing, and is not undone. */
   acted?: true;
   /** Where they are not as the frozen plan says. */
@@ -46,6 +51,8 @@ export interface StepState {
   /** For `failed`: whether something may have changed all the same. */
   mutated?: "no" | "maybe";
   message?: string;
+  /** Of a participant of a two-phase transaction that was decided to be committed: what it answered to being prepared. */
+  answer?: Digest;
   /** For conflicts: what was found. */
   found?: State;
 }
@@ -99,7 +106,7 @@ const MAY: { readonly [event: string]: readonly StepStatus[] } = {
   intent: ["pending", "failed", "conflict", "intended", "unknown", "done", "undone"],
   done: ["pending", "intended", "failed", "conflict", "unknown"],
   fail: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done", "kept"],
-  unknown: ["pending", "intended", "unknown", "failed"],
+  unknown: ["pending", "intended", "unknown", "failed", "undoing"],
   undo: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
   clr: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict", "pending"],
   answer: ["unknown", "intended"],
@@ -127,6 +134,18 @@ function move(state: RunState, n: number, event: keyof typeof MAY & string, to: 
   step.status = to;
   state.steps.set(n, step);
   return step;
+}
+
+function undoing(state: RunState, n: number): StepState {
+  const step = move(state, n, "undo", "undoing");
+  step.undos = (step.undos ?? 0) + 1;
+  return step;
+}
+
+/** Whether a step may have happened, as far as its records tell. */
+function isDoubtful(step: StepState | undefined): boolean {
+  if (step?.status === "failed") return step.mutated !== "no";
+  return step?.status === "intended" || step?.status === "unknown" || step?.doubtful === true;
 }
 
 /** A transition of the run that is not in the tables is a Bug (I30). */
@@ -194,13 +213,11 @@ export function take(state: RunState, record: JournalRecord): void {
           step.attempt += 1;
           step.acted = true;
         }
-      } else
-        Object.assign(move(state, record.action, "intent", "intended"), {
-          before: record.before,
-          after: record.after,
-          attempt: record.attempt,
-          acted: true,
-        });
+      } else {
+        const step = move(state, record.action, "intent", "intended");
+        Object.assign(step, { before: record.before, after: record.after, attempt: record.attempt, acted: true });
+        delete step.answer; // it was of the attempt before
+      }
       return;
     case "done":
       if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "done", "done").outcome = record.outcome;
@@ -217,7 +234,8 @@ export function take(state: RunState, record: JournalRecord): void {
       step.outcome = "failed";
       step.message = record.message;
       step.mutated = record.mutated;
-      if (record.mutated === "no") delete step.sentAt;
+      // On the way back it tells nothing of what was sent before.
+      if (record.mutated === "no" && step.status === "failed") delete step.sentAt;
       return;
     }
     case "sent": {
@@ -233,6 +251,7 @@ export function take(state: RunState, record: JournalRecord): void {
     case "decide":
       if (record.to === "retry") state.transactions.delete(record.transaction);
       else state.transactions.set(record.transaction, record.to);
+      for (const [action, answer] of Object.entries(record.answers ?? {})) Object.assign(state.steps.get(Number(action)) ?? {}, { answer });
       return;
     case "breaker":
       state.breakers.set(record.origin, record.state);
@@ -244,6 +263,7 @@ export function take(state: RunState, record: JournalRecord): void {
       const step = move(state, record.action, "answer", record.happened ? "done" : "pending");
       if (record.happened) step.outcome = "found";
       delete step.sentAt;
+      delete step.doubtful;
       if (record.receipt) step.receipt = record.receipt;
       return;
     }
@@ -260,8 +280,13 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     }
     case "undo":
-      if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "undo", "undoing");
-      else move(state, record.action, "undo", "undoing");
+      if ("n" in record) for (const n of fromRanges(record.n)) undoing(state, n);
+      else {
+        const doubtful = isDoubtful(state.steps.get(record.action)) && record.happened !== true;
+        const step = undoing(state, record.action);
+        if (doubtful) step.doubtful = true;
+        else delete step.doubtful;
+      }
       return;
     case "clr":
       if ("n" in record) for (const n of fromRanges(record.n)) move(state, n, "clr", "undone").outcome = record.outcome;
@@ -271,6 +296,7 @@ export function take(state: RunState, record: JournalRecord): void {
         if (record.forget !== undefined) step.forget = record.forget;
         if (record.generation !== undefined) step.generation = record.generation;
         delete step.sentAt;
+        delete step.doubtful;
       }
       return;
     case "end":

@@ -83,6 +83,7 @@ export const effect: RegisterKind<EffectState> = {
   label: (register): Label => (aboutOf(register).undo === undefined ? "irreversible" : "compensated"),
   evidence: () => "journal",
   origin: (register) => aboutOf(register).origin,
+  preparable: (register, from, to) => from.is !== "done" && to.is === "done" && isTry(aboutOf(register).effect),
 
   effectKey(register, generation, back) {
     const { stack, address, occurrence } = aboutOf(register);
@@ -91,6 +92,7 @@ export const effect: RegisterKind<EffectState> = {
 
   async resolve(register, { reader, key, sentAt, mark, now }) {
     const { effect, verify, dedupe, in_doubt } = aboutOf(register);
+    if (isTry(effect)) return afterTry(aboutOf(register), key, reader);
     // The record of its sending is durable before it leaves: without one it never left.
     if (sentAt === undefined) return "not";
     if (verify !== undefined) return (await isHappened(verify, key, reader)) ? "happened" : "not";
@@ -106,6 +108,25 @@ export const effect: RegisterKind<EffectState> = {
     };
   },
 };
+
+/** Whether it only prepares, in a two-phase transaction. */
+function isTry(effect: EffectData): boolean {
+  return effect.do === "http" && "ends" in effect;
+}
+
+/**
+ * What became of a participant that was to be confirmed and is not there as it was left. One that was never decided on is ended
+ * before anybody asks. That a question does not find it is no proof: others were confirmed because this one had voted.
+ */
+async function afterTry({ verify, in_doubt }: EffectAbout, key: string, reader: Reader): Promise<Resolution> {
+  if (verify !== undefined && (await isHappened(verify, key, reader))) return "happened";
+  if (in_doubt === "retry") return "again";
+  if (in_doubt === "skip") return "happened";
+  return {
+    unknown:
+      "the other side does not have what it had prepared as it was left there: find out what became of it, and say so with `setpoint answer`; `not` prepares and confirms it anew",
+  };
+}
 
 /** It is done once, with this payload. */
 export const done: Goal = {

@@ -1,4 +1,4 @@
-import { fields, given, isObject, type Json, originOf, resourceType, type World } from "../core/index.ts";
+import { fields, given, isObject, type Json, originOf, type RequestData, resourceType, type TryEnds, type World } from "../core/index.ts";
 import { type EffectAbout, type EffectData, effectRegister, type Question } from "../registers/index.ts";
 import { scalar } from "./command-form.ts";
 import { checkAuth, duration, pollField, wayFields, wayOf, webUrl } from "./remote-fields.ts";
@@ -26,6 +26,29 @@ const undo = field<Json>(
     anyOf: [{ const: "none" }, undoForm.schema],
   },
   (value) => (value === "none" ? { ok: true, value } : (undoForm.check(value) as fields.Checked<Json>)),
+);
+
+/** A URL that ends a Try: as any, or from the Location that the answer to it has. */
+const endUrl = field(
+  "The URL, at the same origin; `{key}` stands for the key of what was prepared, `{answer.id}` for that field of the answer to it, `{location}` for its Location.",
+  { type: "string" },
+  (value): fields.Checked<string> =>
+    typeof value === "string" && value.startsWith("{location}") ? { ok: true, value } : webUrl("").check(value),
+);
+const endBody = anything("What is sent; `{key}` and `{answer.id}` in it stand for the same.").optional();
+
+const twoPhase = mapping(
+  {
+    confirm: mapping(
+      { method: choice(["POST", "PUT", "PATCH"], "The method.").or("POST"), url: endUrl, body: endBody },
+      "Makes what was prepared take place. Sent until it succeeds; again, it does nothing more.",
+    ),
+    cancel: mapping(
+      { method: choice(["POST", "PUT", "PATCH", "DELETE"], "The method.").or("DELETE"), url: endUrl, body: endBody },
+      "Gives up what was prepared; 404 and 410 mean that there is nothing to give up.",
+    ),
+  },
+  "Only in a transaction with `mode: two_phase`: the request itself only prepares, and once it is decided one of these ends it.",
 );
 
 /** Something that another machine is asked to do, once. */
@@ -69,6 +92,7 @@ export const call = resourceType({
       "A question that tells whether it happened.",
     ).optional(),
     undo: undo.optional(),
+    two_phase: twoPhase.optional(),
     poll: pollField.optional(),
     ...wayFields,
   },
@@ -82,20 +106,30 @@ export const call = resourceType({
         detail: "with `key_format: none` the other side cannot know the request again: leave out `dedupe`, or send the key",
         field: ["dedupe"],
       });
+    if (spec.two_phase !== undefined) checkTwoPhase({ ...spec, two_phase: spec.two_phase }, report);
   },
 
   settings(spec, world) {
     const way = wayOf(spec, world);
     const keyed = spec.key_format === "none" ? {} : { keyed: spec.key_format };
     const { declared } = world;
-    const request = { ...way, method: spec.method, url: spec.url, ...given({ body: spec.body }) };
+    const request = { ...way, method: spec.method, url: spec.two_phase ? withMarks(spec.url) : spec.url, ...given({ body: spec.body }) };
+    const ends = spec.two_phase && endsOf(spec.two_phase, way);
+    if (ends && declared.transaction?.mode !== "two_phase")
+      world.report({
+        code: "two-phase-alone",
+        summary: "`two_phase` outside of a two-phase transaction",
+        detail:
+          "what is prepared is confirmed together with others: put it into a `transaction` with `mode: two_phase`, or leave `two_phase` out",
+        field: ["two_phase"],
+      });
     const takesBack = undoOf(spec.undo ?? declared.common.undo, world);
     const about: EffectAbout = {
       stack: world.stack,
       address: declared.address,
       occurrence: spec.occurrence,
       origin: originOf(spec.url),
-      effect: { do: "http", request, ...keyed, ...given({ ok: spec.ok_status, poll: spec.poll }) } as unknown as EffectData,
+      effect: { do: "http", request, ...keyed, ...given({ ok: spec.ok_status, poll: spec.poll, ends }) } as unknown as EffectData,
       ...(isObject(takesBack) && {
         undo: {
           do: "http",
@@ -128,6 +162,46 @@ function questionOf(verify: { readonly url: string; readonly where?: unknown }, 
     http: { ...way, method: "GET", url: verify.url.replaceAll("%7Bkey%7D", "{key}") },
     ...given({ where: verify.where }),
   } as Question;
+}
+
+type Report = World["report"];
+
+function checkTwoPhase(
+  spec: { readonly url: string; readonly key_format: string; readonly dedupe?: number | undefined; readonly two_phase: TwoPhase },
+  report: Report,
+): void {
+  const say = (summary: string, detail: string, ...path: readonly string[]) =>
+    report({ code: "bad-two-phase", summary, detail, field: path });
+  if (spec.key_format === "none")
+    say(
+      "two phases need the key",
+      "a request that only prepares may be sent more than once, and is known again by its key: let it be sent",
+      "key_format",
+    );
+  if (spec.dedupe !== undefined)
+    say(
+      "`dedupe` beside `two_phase`",
+      "what was prepared and lost is cancelled, and what is confirmed is confirmed again: leave `dedupe` out",
+      "dedupe",
+    );
+  for (const name of ["confirm", "cancel"] as const) {
+    const { url } = spec.two_phase[name];
+    if (!url.startsWith("{") && originOf(url) !== originOf(spec.url))
+      say("two origins in one participant", "what is prepared at one origin is confirmed and cancelled there", "two_phase", name, "url");
+  }
+}
+
+type TwoPhase = fields.ValueOf<typeof twoPhase>;
+
+function endsOf({ confirm, cancel }: TwoPhase, way: ReturnType<typeof wayOf>): TryEnds {
+  const request = ({ method, url, body }: TwoPhase["confirm"] | TwoPhase["cancel"]) =>
+    ({ ...way, method, url: withMarks(url), ...given({ body }) }) as RequestData;
+  return { confirm: request(confirm), cancel: request(cancel) };
+}
+
+/** A URL in whose path marks stand as they were written. */
+function withMarks(url: string): string {
+  return url.replace(/%7B([\w.-]+)%7D/gi, "{$1}");
 }
 
 /** A declared undo; the playbook may hand it over unchecked, among the keys that every type takes. */

@@ -6,6 +6,7 @@ export { gatherFacts, machineId } from "./facts.ts";
 export { CommitGroup } from "./group.ts";
 export { appendJsonLines, readJsonLines } from "./json-lines.ts";
 export { type Counted, mortal } from "./mortal.ts";
+export { endTriedFor, type TryOperation } from "./network/http-two-phase.ts";
 export { Remotes } from "./network/remotes.ts";
 export { endPrepared } from "./network/sql-two-phase.ts";
 export { askAtTerminal, Unanswered } from "./question.ts";

@@ -1,4 +1,4 @@
-import { type HttpRequest, type Plan, type RunId, sha256 } from "../../src/core/index.ts";
+import { type Change, type HttpRequest, type Plan, type RunId, sha256, type TryEnds } from "../../src/core/index.ts";
 import { type JournalRecord, type Keys, keysFrom, parseJournal, type RunState, runState } from "../../src/journal/index.ts";
 import type { Disk, Inode, SimulatedFiles } from "../../src/system/simulated/index.ts";
 import { durableAt, durableNames } from "./durable-view.ts";
@@ -163,9 +163,13 @@ export class TraceChecker implements Watcher {
     const isTold =
       key === undefined
         ? runs.some((run) =>
-            run.plan.changes.some(({ n, register }) => register.kind === "http" && register.key === url && isUnderWay(run, n)),
+            run.plan.changes.some(
+              (change) =>
+                (change.register.kind === "http" && change.register.key === url && isUnderWay(run, change.n)) ||
+                mayEnd(run, change, { method, url }),
+            ),
           )
-        : runs.some(({ records }) => records.some((record) => record.t === "sent" && record.key === key));
+        : runs.some(({ records }) => records.some((record) => "key" in record && record.key === key));
     if (!isTold) this.object(`I8: ${what}: no durable record says that it leaves`);
   }
 
@@ -319,4 +323,23 @@ function contentsOf(bytes: Buffer): ReadonlySet<string> {
   }
   packs.set(bytes, found);
   return found;
+}
+
+/** Whether a request ends a participant of a two-phase transaction as the durable records allow: it is confirmed once that is decided. */
+function mayEnd(run: DurableRun, { n, register, transaction }: Change, { method, url }: Pick<HttpRequest, "method" | "url">): boolean {
+  const { ends } = (register.about?.effect ?? {}) as { readonly ends?: TryEnds };
+  const fits = (end: TryEnds["confirm"] | undefined) =>
+    end?.method === method &&
+    new RegExp(
+      `^${end.url
+        .split(/\{[\w.]+\}/)
+        .map(literally)
+        .join(".+")}$`,
+    ).test(url);
+  const isDecided = run.records.some((record) => record.t === "decide" && record.transaction === transaction && record.to === "commit");
+  return foldOf(run.records)?.steps.get(n)?.acted === true && (isDecided ? fits(ends?.confirm) : fits(ends?.cancel));
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

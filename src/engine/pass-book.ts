@@ -126,6 +126,7 @@ export class Book {
   isEffectInDoubt(step: Todo): boolean {
     const own = this.work.run.steps.get(step.n);
     if (own === undefined) return false;
+    if (own.status === "undoing") return own.doubtful === true;
     return own.status === "intended" || own.status === "unknown" || (own.status === "failed" && own.mutated !== "no");
   }
 
@@ -151,6 +152,14 @@ export class Book {
   neverHappened(step: Todo): void {
     this.work.append({ t: "clr", action: step.n, outcome: "already" });
     this.end(step, "already");
+  }
+
+  /** On the way back: what was in doubt has happened now. Durable before its undo is sent: it need not be found out again. */
+  hasHappened(step: Todo): void {
+    const { work } = this;
+    const { before, after } = work.endsOf(step);
+    work.append({ t: "undo", action: step.n, expect: after, restore: before, happened: true });
+    work.journal.sync();
   }
 
   /** What a revert cannot take back is left, and said. */

@@ -230,12 +230,14 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     case "fail": {
       const before = state.steps.get(record.action)?.status ?? "pending";
-      const step = move(state, record.action, "fail", state.back || record.phase === "back" ? before : "failed");
+      const isBack = state.back || record.phase === "back";
+      const step = move(state, record.action, "fail", isBack ? before : "failed");
       step.outcome = "failed";
       step.message = record.message;
+      // That an undo certainly did nothing tells nothing of what is to be undone.
+      if (isBack) return;
       step.mutated = record.mutated;
-      // On the way back it tells nothing of what was sent before.
-      if (record.mutated === "no" && step.status === "failed") delete step.sentAt;
+      if (record.mutated === "no") delete step.sentAt;
       return;
     }
     case "sent": {

@@ -1,4 +1,4 @@
-import type { Files, Processes, SqlSession, System } from "../../src/core/index.ts";
+import type { BrokerSession, Files, KeyedMessage, Processes, SqlSession, System } from "../../src/core/index.ts";
 
 /** What every call of a dead process throws. */
 export class Killed extends Error {
@@ -42,7 +42,7 @@ const OPENING: ReadonlySet<keyof Files> = new Set<keyof Files>([
   "openWrite",
 ]);
 
-/** One mutating call: a method of Files, `run` of Processes, `request` or `query` for what may change something elsewhere. */
+/** One mutating call: a method of Files, `run` of Processes, `request`, `query` or `publish` for what may change something elsewhere. */
 export interface Call {
   readonly name: string;
   readonly given: readonly unknown[];
@@ -70,7 +70,7 @@ export class MortalSystem implements System {
   /** The names of the calls, for a message. */
   readonly trace: string[] = [];
   private readonly open = new Set<number>();
-  private readonly sessions = new Set<SqlSession>();
+  private readonly sessions = new Set<{ close(): Promise<void> }>();
   private readonly inner: System;
   private readonly at: number;
   private readonly when: "before" | "after";
@@ -162,7 +162,31 @@ export class MortalSystem implements System {
       this.sessions.add(session);
       return { dialect: session.dialect, query: (text, values) => this.query(session, text, values), close: () => session.close() };
     };
+    mine.broker = async (place) => {
+      this.live();
+      const session = await network.broker(place);
+      this.sessions.add(session);
+      return {
+        mark: (message) => session.mark(message),
+        find: (message, sought) => session.find(message, sought),
+        publish: (message) => this.publish(session, message),
+        close: () => session.close(),
+      };
+    };
     return mine;
+  }
+
+  private async publish(session: BrokerSession, message: KeyedMessage): ReturnType<BrokerSession["publish"]> {
+    this.live();
+    const call: Call = { name: "publish", given: [message] };
+    this.before(call);
+    const said = await session.publish(message).catch((thrown: unknown) => {
+      this.failed(call);
+      if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
+      throw thrown;
+    });
+    this.after(call);
+    return said;
   }
 
   /** A statement that only asks is no moment of its own. */

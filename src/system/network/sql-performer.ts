@@ -237,7 +237,9 @@ async function holdAlone(session: SqlSession, lock: string): Promise<void> {
 
 function receiptKey({ receipt, undo }: SqlOperation, context: ActionContext): string {
   if (receipt === "effect") return (undo ? context.undoKey : context.key) ?? "";
-  return `${context.run}/${context.action}${context.back ? "/undo" : ""}`;
+  // A saga's member may be set, taken back and set again in one run: each is a transaction of its own.
+  const again = context.attempt === 0 ? "" : `/${context.attempt}`;
+  return `${context.run}/${context.action}${context.back ? "/undo" : ""}${again}`;
 }
 
 /** What is done under a key, without telling what it is. */

@@ -168,6 +168,7 @@ class Pass {
         back: this.book.direction === "back",
         ...(act.key !== undefined && { key: act.key }),
         ...(act.undoKey !== undefined && { undoKey: act.undoKey }),
+        ...(own?.status === "undoing" && own.sentAt !== undefined && { sent: { at: own.sentAt, ...(own.mark && { mark: own.mark }) } }),
         ...(transaction !== undefined && { gid: gidOf(this.work, transaction, step.n) }),
         ...this.judge.standing(act),
       };

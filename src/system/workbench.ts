@@ -62,6 +62,8 @@ export interface ActionContext {
   /** The effect's key, and that of what takes it back. */
   readonly key?: string;
   readonly undoKey?: string;
+  /** What takes an effect back was sent before: wall ms, and where the other side's log ended. Whether it arrived is not known. */
+  readonly sent?: { readonly at: number; readonly mark?: JsonObject };
   /** In a two-phase transaction, the participant's name. */
   readonly gid?: string;
 }

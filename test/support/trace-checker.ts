@@ -1,10 +1,12 @@
-import { type Change, type HttpRequest, type Plan, type RunId, sha256, type TryEnds } from "../../src/core/index.ts";
+import { type Change, type HttpRequest, type KeyedMessage, type Plan, type RunId, sha256, type TryEnds } from "../../src/core/index.ts";
 import { type JournalRecord, type Keys, keysFrom, parseJournal, type RunState, runState } from "../../src/journal/index.ts";
 import type { Disk, Inode, SimulatedFiles } from "../../src/system/simulated/index.ts";
 import { durableAt, durableNames } from "./durable-view.ts";
 import type { Call, Watcher } from "./mortal-system.ts";
 
 const TEMP = /^(\.[a-z2-7]{16})-(\d+)-(\d+)(\.\d+)?$/;
+/** Statements that leave something behind, other than the table in which receipts stand. */
+const CHANGES = /^\s*(?!BEGIN|ROLLBACK|START|SAVEPOINT|PRAGMA|CREATE TABLE IF NOT EXISTS setpoint_)/i;
 const STASH = /^(\.[a-z2-7]{16})-(\d+)-stash$/;
 
 /** Whether a name is one that setpoint uses for a file on its way to its place; a stash is none. */
@@ -62,9 +64,12 @@ export class TraceChecker implements Watcher {
       if (given[1] !== undefined) this.checkProgram(this.files.nameOf(given[1] as number));
       return;
     }
-    if (name === "request") {
+    if (name === "request" || name === "publish" || name === "query") {
+      if (name === "query" && !CHANGES.test(given[0] as string)) return;
       this.outside += 1;
-      this.checkRequest(given[0] as HttpRequest);
+      if (name === "request") this.checkRequest(given[0] as HttpRequest);
+      else if (name === "publish") this.checkMessage(given[0] as KeyedMessage);
+      else this.checkStatement(given[0] as string);
       return;
     }
     for (const path of this.changed(call)) {
@@ -171,6 +176,18 @@ export class TraceChecker implements Watcher {
           )
         : runs.some(({ records }) => records.some((record) => "key" in record && record.key === key));
     if (!isTold) this.object(`I8: ${what}: no durable record says that it leaves`);
+  }
+
+  private checkMessage({ to, key }: KeyedMessage): void {
+    if (this.syncFailed !== "") this.object(`I17: a message to ${to} after a failed sync (${this.syncFailed})`);
+    const isTold = this.runs().some(({ records }) => records.some((record) => "key" in record && record.key === key));
+    if (!isTold) this.object(`I8: a message to ${to}: no durable record says that it leaves`);
+  }
+
+  private checkStatement(text: string): void {
+    if (this.syncFailed !== "") this.object(`I17: ${text} after a failed sync (${this.syncFailed})`);
+    const isTold = this.runs().some((run) => run.plan.changes.some(({ n, register }) => register.kind !== "path" && isUnderWay(run, n)));
+    if (!isTold) this.object(`I8: ${text}: no durable intent is about anything in a database`);
   }
 
   private inodeAt(path: string): Inode | undefined {

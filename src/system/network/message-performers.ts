@@ -10,17 +10,28 @@ import {
 import type { ActionContext, Prepared } from "../workbench.ts";
 import type { Remotes } from "./remotes.ts";
 
-/** One message to a broker. Connects, and asks where the broker's log ends; may be committed again: with the same key. */
+/**
+ * One message to a broker. Connects, and asks where the broker's log ends; may be committed again: with the same key. Whether a
+ * message that was sent before is there is the engine's to find out; of one that takes another back it is asked here.
+ */
 export async function publish(remotes: Remotes, operation: PublishOperation, context: ActionContext): Promise<Prepared> {
   const { broker } = operation;
   const message: KeyedMessage = { ...operation.message, key: keyOf(operation.undo ? context.undoKey : context.key) };
   const origin = originOf(broker.url);
+  const { clock } = remotes.system;
   const ask = (): Promise<JsonObject | undefined> => remotes.brokers.use(broker, (session) => session.mark(message));
   const mark = await remotes.peers.look(origin, ask);
+  let earlier = context.sent;
+  const isThere = async () =>
+    operation.undo === true &&
+    earlier !== undefined &&
+    (await remotes.message(broker, message, { age: clock.now() - earlier.at, ...(earlier.mark && { mark: earlier.mark }) })) === "there";
   return {
     origin,
     ...(mark && { mark }),
     commit: async () => {
+      if (await isThere()) return { answer: { found: true } };
+      earlier ??= { at: clock.now(), ...(mark && { mark }) };
       const send = () => remotes.brokers.use(broker, (session) => session.publish(message));
       return { answer: { ...(await remotes.peers.tell(origin, send, ask)) } };
     },

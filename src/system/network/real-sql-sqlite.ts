@@ -167,7 +167,8 @@ function firstOf(errors: string): string {
   return (errors.split("\n")[0] ?? errors).replace(/^(?:Runtime |Parse )?error(?: near line \d+)?: /i, "");
 }
 
-function stateOf(errors: string): string {
+/** The SQLSTATE of what SQLite says. */
+export function stateOf(errors: string): string {
   if (/UNIQUE constraint|PRIMARY KEY constraint/.test(errors)) return "23505";
   if (/FOREIGN KEY constraint/.test(errors)) return "23503";
   if (/NOT NULL constraint/.test(errors)) return "23502";

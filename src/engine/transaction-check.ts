@@ -54,7 +54,7 @@ function twoPhaseProblems(name: string, member: Change, members: readonly Change
     say(
       "cannot-prepare",
       "a member of a two-phase transaction that cannot be prepared",
-      `${registerId(register)} is made in one step, so it could fail when the others are made already: use \`mode: saga\`, or take it out of ${name}`,
+      `${registerId(register)} is made in one step, so it could fail when the others are made already: use \`mode: saga\`, or take it out of ${name}${register.kind === "effect" ? "; a `call` to a peer that prepares, confirms and cancels can say how, with `two_phase`" : ""}`,
     ),
   ];
 }

@@ -28,12 +28,12 @@ const undo = field<Json>(
   (value) => (value === "none" ? { ok: true, value } : (undoForm.check(value) as fields.Checked<Json>)),
 );
 
-/** A URL that ends a Try: as any, or from the Location that the answer to it has. */
+/** A URL that ends a Try: as any, or from where the answer to it leads. */
 const endUrl = field(
-  "The URL, at the same origin; `{key}` stands for the key of what was prepared, `{answer.id}` for that field of the answer to it, `{location}` for its Location.",
+  "The URL, at the same origin; `{key}` stands for the key of what was prepared, `{answer.id}` for that field of the answer to it, `{location}` for its Location; in front, these two are a URL.",
   { type: "string" },
   (value): fields.Checked<string> =>
-    typeof value === "string" && value.startsWith("{location}") ? { ok: true, value } : webUrl("").check(value),
+    typeof value === "string" && /^\{(location|answer(\.[\w-]+)+)\}/.test(value) ? { ok: true, value } : webUrl("").check(value),
 );
 const endBody = anything("What is sent; `{key}` and `{answer.id}` in it stand for the same.").optional();
 

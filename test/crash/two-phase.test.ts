@@ -36,7 +36,7 @@ resources:
         verify: { url: "${HOTEL}/all?key={key}", where: { is: confirmed } }
         two_phase:
           confirm: { method: PUT, url: "{location}" }
-          cancel: { url: "${HOTEL}/bookings/{answer.id}" }
+          cancel: { url: "{answer.links.0.self}" }
       - call: seat
         url: ${AIRLINE}/holds
         body: { seat: 4A, key: "{key}" }

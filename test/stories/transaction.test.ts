@@ -57,6 +57,37 @@ test("a two-phase transaction of files is made whole, and what cannot be prepare
   expect(at.read("one")).toBe("before\n");
 });
 
+const participant = (mode: string, more: string) => `
+  - transaction: move
+    mode: ${mode}
+    resources:
+      - file: one
+        content: after
+      - call: room
+        url: https://hotel.example/bookings
+        undo: none
+${more}`;
+const ends = (confirm: string, cancel: string) =>
+  `        two_phase: { confirm: { method: PUT, url: "${confirm}" }, cancel: { url: "${cancel}" } }\n`;
+
+test("a call that cannot be prepared, or is not ended as a participant is, is refused before anything is touched", () => {
+  const at = story().file("one", "before\n");
+  const codes = (exit: number, resources: string) => {
+    at.playbook(resources);
+    return at.problems(exit, "apply", "site.yaml", "--yes").map(({ code, detail }) => `${code}: ${detail}`);
+  };
+  const there = ends("{location}", "https://hotel.example/bookings/{answer.id}");
+  expect(codes(3, participant("two_phase", "")).join()).toContain("with `two_phase`");
+  expect(codes(3, participant("saga", there)).join()).toContain("two-phase-alone");
+  expect(codes(3, participant("two_phase", `${there}        dedupe: 24h\n`)).join()).toContain("leave `dedupe` out");
+  expect(codes(3, participant("two_phase", `${there}        key_format: none\n`)).join()).toContain("known again by its key");
+  expect(codes(3, participant("two_phase", ends("https://other.example/x", "{location}"))).join()).toContain(
+    "confirmed and cancelled there",
+  );
+  expect(codes(3, participant("two_phase", ends("{key}", "{location}"))).join()).toContain("not-a-url");
+  expect(at.read("one")).toBe("before\n");
+});
+
 test("a two-phase transaction whose check fails is taken back", () => {
   const at = story().file("one", "before\n");
   at.playbook(

@@ -68,7 +68,11 @@ export class Reservations {
     const known = this.all.find((one) => one.key === key);
     const one = known ?? { id: `r${this.all.length + 1}`, key, is: "prepared", effects: 0, refunds: 0 };
     if (known === undefined) this.all.push(one);
-    return { status: 201, headers: { location: `${path}/${one.id}` }, body: { id: one.id, is: one.is } };
+    return {
+      status: 201,
+      headers: { location: `${path}/${one.id}` },
+      body: { id: one.id, is: one.is, links: [{ self: `${path}/${one.id}` }] },
+    };
   }
 
   private confirm(one: Reservation): PeerAnswer {

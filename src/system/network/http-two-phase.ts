@@ -142,9 +142,11 @@ interface Given {
 
 /** A request with what its marks stand for. Throws SystemFault where the answer has no such part. */
 function filled(request: RequestData, given: Given): RequestData {
-  const url = request.url.replace(MARK, (_, name: string) =>
-    name === "location" ? String(partOf(name, given)) : encodeURIComponent(String(partOf(name, given))),
-  );
+  const url = request.url.replace(MARK, (_, name: string, offset: number) => {
+    const part = String(partOf(name, given));
+    // In front it leads to a place, from where it was said.
+    return offset > 0 ? encodeURIComponent(part) : URL.canParse(part, given.at) ? new URL(part, given.at).href : part;
+  });
   if (!URL.canParse(url)) throw takenBack(`${url}, which the answer to ${given.at} leads to, is no URL`);
   return { ...request, url: new URL(url).href, ...(request.body !== undefined && { body: filledBody(request.body, given) }) };
 }
@@ -164,9 +166,7 @@ function partOf(name: string, { key, answer, at }: Given): Json {
   if (name === "key") return key;
   const whole = isObject(answer) ? answer : {};
   const headers = isObject(whole.headers) ? whole.headers : {};
-  if (name === "location" && typeof headers.location === "string" && URL.canParse(headers.location, at))
-    return new URL(headers.location, at).href;
-  let found: Json | undefined = name === "location" ? undefined : whole.body;
+  let found: Json | undefined = name === "location" ? headers.location : whole.body;
   for (const step of name.split(".").slice(1))
     found = Array.isArray(found) ? (found as readonly Json[])[Number(step)] : isObject(found) ? found[step] : undefined;
   if (found === undefined || found === null)

@@ -10,6 +10,7 @@ const PACKAGES: { readonly [command: string]: string } = {
   "mkfs.btrfs": "btrfs-progs",
   faketime: "faketime",
   setcap: "libcap2-bin",
+  "systemd-nspawn": "systemd-container",
 };
 
 /** As root on a Debian, installs what the system tests use and is missing. A test that lacks a tool says so and is skipped; in CI it fails. */

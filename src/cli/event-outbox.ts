@@ -1,38 +1,57 @@
-import { type EventLog, type StackEvent, SystemFault } from "../core/index.ts";
+import { SystemFault } from "../core/index.ts";
 import { type DueRun, dueRuns, eventsOf } from "../engine/index.ts";
 import { EventNotes, type Ledger, type LockedDirectory, readJournal, runState, type StateDirectory, sentKey } from "../journal/index.ts";
-import { openEventLog } from "../system/index.ts";
+import { EventLogs } from "../system/index.ts";
 import { type Context, shown } from "./context.ts";
 import { secretsOf } from "./secrets.ts";
 import { startReading, vaultFor } from "./stack.ts";
 
+interface SendOptions {
+  readonly var?: readonly string[];
+  /** A stack that was just seen as declared. */
+  readonly inSync?: string;
+}
+
 /**
  * Sends the events of ended runs that are in no log yet, oldest run first. A run whose events cannot be sent now is told
- * on stderr and keeps its place: the next command sends them. `inSync`: a stack that was just seen as declared.
+ * on stderr and keeps its place: the next command sends them.
  */
-export async function sendEvents(
+export async function sendEvents(context: Context, state: LockedDirectory, options: SendOptions = {}): Promise<void> {
+  const logs = new EventLogs(context.system);
+  try {
+    for (const waiting of await sendOver(logs, context, state, options))
+      context.err.write(shown(context, `${waiting}, the next command tries again\n`));
+  } finally {
+    await logs.close();
+  }
+}
+
+/** As sendEvents, over logs that are open; gives what waits to be sent and why. */
+export async function sendOver(
+  logs: EventLogs,
   context: Context,
   state: LockedDirectory,
-  options: { readonly var?: readonly string[]; readonly inSync?: string } = {},
-): Promise<void> {
+  options: SendOptions,
+): Promise<readonly string[]> {
   const notes = eventNotes(context, state);
-  if (!notes.exist()) return;
+  if (!notes.exist()) return [];
   const ledger = state.ledger();
   const sent = notes.sent();
-  const stuck = new Set<string>();
+  /** What waits, by stack. */
+  const stuck = new Map<string, string>();
   for (const due of dueRuns(ledger.runs.values(), (one) => sent.has(sentKey(one)), options.inSync)) {
     const stack = ledger.runs.get(due.run)?.stack ?? "";
     // What a stack tells is told in its order.
     if (stuck.has(stack)) continue;
     try {
-      await sendOf(context, state, ledger, due, options);
+      await sendOf(logs, context, state, ledger, due, options);
       notes.noteSent(due);
     } catch (thrown) {
       if (!(thrown instanceof SystemFault)) throw thrown;
-      stuck.add(stack);
-      context.err.write(shown(context, `the events of run ${due.run} wait to be sent, the next command tries again: ${thrown.message}\n`));
+      stuck.set(stack, `the events of run ${due.run} wait to be sent (${thrown.message})`);
     }
   }
+  return [...stuck.values()];
 }
 
 export function eventNotes(context: Context, state: StateDirectory): EventNotes {
@@ -40,6 +59,7 @@ export function eventNotes(context: Context, state: StateDirectory): EventNotes 
 }
 
 async function sendOf(
+  logs: EventLogs,
   context: Context,
   state: LockedDirectory,
   ledger: Ledger,
@@ -57,15 +77,5 @@ async function sendOf(
   if (events.length === 0) return;
   const reading = { ...startReading(context, state, { commands: false }), ledger };
   const { log } = vaultFor({ ...context }, reading, await secretsOf(context, sealed, options)).unseal(sealed).events ?? { log: "" };
-  await withLog(context, log, (open) => open.append(events satisfies readonly StackEvent[]));
-}
-
-/** Opens an event log for a while. Throws SystemFault. */
-export async function withLog<T>(context: Context, url: string, body: (log: EventLog) => Promise<T>): Promise<T> {
-  const log = openEventLog(context.system, url);
-  try {
-    return await body(log);
-  } finally {
-    await log.close();
-  }
+  await logs.use(log, (open) => open.append(events));
 }

@@ -1,10 +1,21 @@
-import { type Arrived, FAILED, type Problem, type RunId, type StackEvent, SystemFault } from "../core/index.ts";
+import {
+  type Arrived,
+  type EventLog,
+  eventPlace,
+  FAILED,
+  type Heard,
+  type Problem,
+  type RunId,
+  type StackEvent,
+  SystemFault,
+} from "../core/index.ts";
 import { correlationOf } from "../engine/index.ts";
-import { type HeardNote, isOpen, LockedDirectory, type RunLine } from "../journal/index.ts";
+import { EventNotes, type HeardNote, isOpen, LockedDirectory, type LogReader, type RunLine } from "../journal/index.ts";
 import type { Choreography, Reaction } from "../playbook/index.ts";
+import { EventLogs } from "../system/index.ts";
 import { applyPlaybook } from "./commands/apply.ts";
-import { type Context, EXIT, faultProblem, refuse } from "./context.ts";
-import { eventNotes, sendEvents, withLog } from "./event-outbox.ts";
+import { type Context, EXIT, faultProblem, refuse, shown } from "./context.ts";
+import { eventNotes, sendOver } from "./event-outbox.ts";
 import type { LockOptions, PlaybookOptions } from "./options.ts";
 import { readPlaybook, readText } from "./stack.ts";
 import { undo } from "./undo.ts";
@@ -12,12 +23,15 @@ import { undo } from "./undo.ts";
 export interface WatchOptions extends PlaybookOptions, LockOptions {
   readonly once?: boolean;
   readonly allowIrreversible?: boolean;
+  readonly skipLost?: boolean;
 }
 
 /** What came of one look at the log. */
 export type Handled =
   | { readonly is: "nothing" }
   | { readonly is: "invalid"; readonly problems: readonly Problem[] }
+  /** The log cannot be reached now. */
+  | { readonly is: "away"; readonly fault: SystemFault }
   | {
       readonly is: "handled";
       readonly event: StackEvent;
@@ -32,6 +46,11 @@ type Duty = Reaction | { readonly do: "take back"; readonly name: string };
 
 /** How long one try waits for the lock, in ms; between two it is looked whether a signal came. */
 const PATIENCE = 1000;
+/** Between two tries to send what waits for a log that is away, in ms: the first pause and the longest. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 60_000;
+/** After so many ms of waiting it is looked whether a signal came. */
+const SLICE = 100;
 
 /**
  * Handles the events of a log for one playbook, one after another, exactly once each. That an event is in hand stands in the
@@ -45,13 +64,23 @@ export class Listener {
   private readonly context: Context;
   private readonly file: string;
   private readonly options: WatchOptions;
+  private readonly logs: EventLogs;
+  /** The log's URL. */
+  private url = "";
   /** Where the log is known to hold nothing for this stack; not behind what is noted, and lost without harm. */
   private place: string | undefined;
+  /** Whose place that is. */
+  private reader: LogReader & { readonly key: string } = { stack: "", log: "", on: [], key: "" };
+  private readonly reached = new Set<string>();
+  private saidLost = "";
+  /** What could not be sent, and from when on it is tried again. */
+  private outbox = { waits: "", pause: FIRST_PAUSE, from: 0 };
 
   constructor(context: Context, file: string, options: WatchOptions) {
     this.context = context;
     this.file = file;
     this.options = options;
+    this.logs = new EventLogs(context.system);
   }
 
   /** Handles the next event, if there is one. Throws SystemFault where the log or the state directory cannot be used. */
@@ -63,34 +92,110 @@ export class Listener {
     const { stack, events } = loaded.value;
     const { log } = events;
     if (log === undefined || Object.keys(events.on).length === 0) return { is: "invalid", problems: [nothingToHear(this.file)] };
+    const place = eventPlace(log);
+    this.comeTo(log, { stack, log: place.ok ? place.value.name : log, on: Object.keys(events.on) });
+    // Before the lock, which others need too: a server may be slow to answer, or never do.
+    const heard = await this.reach((open) => open.read(this.place));
+    if (heard instanceof SystemFault) return { is: "away", fault: heard };
     const state = await this.lock();
     if (state === undefined) return { is: "nothing" };
     try {
-      await sendEvents(context, state, this.options);
-      const notes = eventNotes(context, state);
-      const heard = notes.heard(stack);
-      const done = new Set(heard.map(({ event }) => event));
-      this.place ??= heard.findLast((note) => note.log === log)?.next;
-      const { arrived, end } = await withLog(context, log, (open) => open.read(this.place));
-      const at = arrived.findIndex(({ event }) => !done.has(event.id) && dutyOf(events, event) !== undefined);
-      const found = arrived[at];
-      if (found === undefined) {
-        this.place = end;
-        return { is: "nothing" };
-      }
-      this.place = arrived[at - 1]?.next ?? this.place;
-      const { event } = found;
-      const duty = isTakenBack(event, arrived.slice(at + 1)) ? takeBack(event) : (dutyOf(events, event) as Duty);
-      const result = await this.handle(context, state, stack, event, duty);
-      if (result.outcome !== "failed") {
-        const { outcome, runs } = result;
-        notes.noteHeard({ stack, event: event.id, name: event.name, log, next: found.next, runs, outcome });
-        await sendEvents(context, state, this.options);
-      }
-      return { is: "handled", event, ...result };
+      return await this.handleNext(context, state, stack, events, heard);
     } finally {
       state.unlock();
     }
+  }
+
+  /** Waits until it is time to look again, there may be news, or a signal came. */
+  async rest(): Promise<void> {
+    const { system, stopped } = this.context;
+    const { clock } = system;
+    // What is wrong with the log is found again, and told, by the next look.
+    await this.reach(async (open) => {
+      const until = clock.mono() + open.interval;
+      for (let left = open.interval; left > 0 && stopped() === undefined; left = until - clock.mono())
+        if (await open.wait(Math.min(SLICE, left))) return;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.logs.close();
+  }
+
+  private comeTo(url: string, reader: LogReader): void {
+    const key = JSON.stringify(reader);
+    if (url !== this.url || key !== this.reader.key) {
+      this.url = url;
+      this.reader = { ...reader, key };
+      this.place = new EventNotes(this.context.system.files, this.context.stateDirectory).placeOf(reader);
+    }
+  }
+
+  /** Uses the log; gives the fault where it is away. What was reached once may be reached again, whatever it says meanwhile. */
+  private async reach<T>(body: (log: EventLog) => Promise<T>): Promise<T | SystemFault> {
+    const { url } = this;
+    try {
+      const result = await this.logs.use(url, body);
+      this.reached.add(url);
+      return result;
+    } catch (thrown) {
+      if (thrown instanceof SystemFault && (thrown.peer?.retry === true || (thrown.peer && this.reached.has(url)))) return thrown;
+      throw thrown;
+    }
+  }
+
+  private async handleNext(context: Context, state: LockedDirectory, stack: string, events: Choreography, seen: Heard): Promise<Handled> {
+    await this.send(context, state);
+    const notes = eventNotes(context, state);
+    const done = new Set(notes.heard(stack).map(({ event }) => event));
+    const isDue = ({ event }: Arrived) => !done.has(event.id) && dutyOf(events, event) !== undefined;
+    // Seen anew, as the lock may have been waited for: what came meanwhile may take an event back.
+    const heard = seen.arrived.some(isDue) ? await this.reach((open) => open.read(this.place)) : seen;
+    if (heard instanceof SystemFault) return { is: "away", fault: heard };
+    this.checkLost(context, heard);
+    const { arrived, end } = heard;
+    const at = arrived.findIndex(isDue);
+    const found = arrived[at];
+    if (found === undefined) {
+      if (end !== undefined && end !== this.place) notes.notePassed(this.reader, end);
+      this.place = end;
+      return { is: "nothing" };
+    }
+    this.place = arrived[at - 1]?.next ?? this.place;
+    const { event, next } = found;
+    const duty = isTakenBack(event, arrived.slice(at + 1)) ? takeBack(event) : (dutyOf(events, event) as Duty);
+    const result = await this.handle(context, state, stack, event, duty);
+    if (result.outcome !== "failed") {
+      const { outcome, runs } = result;
+      notes.noteHeard({ stack, event: event.id, name: event.name, log: this.reader.log, next, runs, outcome });
+      this.place = next;
+      await this.send(context, state);
+    }
+    return { is: "handled", event, ...result };
+  }
+
+  /** What the log dropped unread may have asked for anything: nobody goes on behind it without having been told to. */
+  private checkLost(context: Context, { lost }: Heard): void {
+    if (lost === undefined || lost === this.saidLost) return;
+    if (this.options.skipLost !== true)
+      throw new SystemFault(
+        "events-lost",
+        `${lost}. Apply the playbook, so that nothing that they asked for is missing, and go on behind them with \`setpoint watch --skip-lost\``,
+      );
+    context.err.write(shown(context, `${lost}; --skip-lost goes on behind them\n`));
+    this.saidLost = lost;
+  }
+
+  private async send(context: Context, state: LockedDirectory): Promise<void> {
+    const { clock } = context.system;
+    const { waits, pause, from } = this.outbox;
+    if (clock.mono() < from) return;
+    const now = (await sendOver(this.logs, context, state, this.options)).join("; ");
+    if (now !== "" && now !== waits) context.err.write(shown(context, `${now}; it is tried until they are sent\n`));
+    this.outbox =
+      now === ""
+        ? { waits: "", pause: FIRST_PAUSE, from: 0 }
+        : { waits: now, pause: Math.min(pause * 2, LONGEST_PAUSE), from: clock.mono() + pause };
   }
 
   private async lock(): Promise<LockedDirectory | undefined> {
@@ -163,7 +268,7 @@ function nothingToHear(file: string): Problem {
     code: "nothing-to-hear",
     severity: "error",
     summary: "nothing to wait for",
-    detail: `${file} is \`on\` no event: give it \`events: file:///…\` and \`on: { NAME: [addresses] }\``,
+    detail: `${file} is \`on\` no event: give it \`events: URL\` and \`on: { NAME: [addresses] }\``,
   };
 }
 

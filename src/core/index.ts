@@ -1,6 +1,7 @@
 export * from "./digest.ts";
 export { effectKey, participantKey } from "./effect.ts";
 export * from "./event.ts";
+export { type EventPlace, eventPlace } from "./event-place.ts";
 export * as fields from "./fields.ts";
 export { type Checked, checkFields, type Field, type Fields, type Issue, nearest, type SpecOf, schemaOf } from "./fields.ts";
 export { canonicalJson, given, isObject, type Json, type JsonObject, sameJson } from "./json.ts";

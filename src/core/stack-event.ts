@@ -24,12 +24,26 @@ export type Cause = {
 /** An event and where the log goes on behind it. */
 export type Arrived = { readonly event: StackEvent; readonly next: string };
 
-/** Where stacks leave events for each other. Everything throws SystemFault. */
+/** What a log holds behind a place. */
+export type Heard = {
+  /** In their order; an event may come more than once. */
+  readonly arrived: readonly Arrived[];
+  /** Where the log ends now; undefined where nothing was ever put into it. */
+  readonly end: string | undefined;
+  /** In words: what stood behind the place and is not there any more. Never to be passed over in silence. */
+  readonly lost?: string;
+};
+
+/** Where stacks leave events for each other. Everything throws SystemFault; where the log is only away for now, its `peer.retry` is true. */
 export interface EventLog {
-  /** Appends what is not there yet; durable when it returns. */
+  /** ms after which to look again at what nobody told of. */
+  readonly interval: number;
+  /** Appends what is not there yet, in this order; kept when it returns. */
   append(events: readonly StackEvent[]): Promise<void>;
-  /** All events behind a place (undefined: from the start), in their order; an event may come more than once. */
-  read(from: string | undefined): Promise<{ readonly arrived: readonly Arrived[]; readonly end: string }>;
+  /** All events behind a place (undefined: from the start). */
+  read(from: string | undefined): Promise<Heard>;
+  /** Waits at most so many ms; true, and at once, where there may be news since the last read began. */
+  wait(ms: number): Promise<boolean>;
   close(): Promise<void>;
 }
 

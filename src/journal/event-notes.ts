@@ -1,6 +1,6 @@
 import type { Files, JsonObject, RunId } from "../core/index.ts";
-import { appendJsonLines, fault, readJsonLines } from "../system/index.ts";
-import { makeDirectories, syncDirectory } from "./durable.ts";
+import { appendJsonLines, fault, readJsonLines, readWhole } from "../system/index.ts";
+import { makeDirectories, syncDirectory, writeDurably } from "./durable.ts";
 
 /** That the events of a run which ended so are in the log. */
 export type SentNote = { readonly run: RunId; readonly as: "done" | "failed" };
@@ -10,7 +10,7 @@ export type HeardNote = {
   readonly stack: string;
   readonly event: string;
   readonly name: string;
-  /** Where its log goes on behind it. */
+  /** The log, without credentials, and where it goes on behind the event. */
   readonly log: string;
   readonly next: string;
   /** The runs that handled it; none where everything was as declared. */
@@ -18,9 +18,22 @@ export type HeardNote = {
   readonly outcome: "applied" | "in-sync" | "reverted" | "nothing";
 };
 
+/** Who reads a log: a stack that waits for certain events. */
+export interface LogReader {
+  readonly stack: string;
+  /** Without credentials. */
+  readonly log: string;
+  /** The names of the events. */
+  readonly on: readonly string[];
+}
+
+/** Up to where there is nothing for a reader, as long as the event that it handled last is `after`. */
+type PassedNote = { readonly next: string; readonly after: string };
+
 /**
- * What a state directory remembers of events: two files of JSON lines, appended to under the directory's lock and durable
- * before anything goes on. Losing a line costs that an event is sent or looked at once more, and both are known by its id.
+ * What a state directory remembers of events: `sent` and `heard`, of JSON lines that are appended under the directory's lock and
+ * durable before anything goes on, and `passed`. Losing a line costs that an event is sent or looked at once more, and both are
+ * known by its id.
  */
 export class EventNotes {
   private readonly files: Files;
@@ -57,6 +70,37 @@ export class EventNotes {
     this.append("heard", note);
   }
 
+  /** Behind which place a reader goes on; undefined: from the start of the log. */
+  placeOf(reader: LogReader): string | undefined {
+    const last = this.lastHeard(reader);
+    const passed = this.passed()[keyOf(reader)];
+    return passed?.after === (last?.event ?? "") ? passed.next : last?.next;
+  }
+
+  /**
+   * Notes that up to a place all is done with, or is not for this reader. A log may drop what it passed over: without the
+   * note it would seem lost to a watch that starts again.
+   */
+  notePassed(reader: LogReader, next: string): void {
+    this.prepare();
+    const passed = { ...this.passed(), [keyOf(reader)]: { next, after: this.lastHeard(reader)?.event ?? "" } };
+    writeDurably(this.files, `${this.folder}/passed`, `${JSON.stringify(passed)}\n`);
+  }
+
+  private lastHeard({ stack, log }: LogReader): HeardNote | undefined {
+    return this.heard(stack).findLast((note) => note.log === log);
+  }
+
+  private passed(): { readonly [key: string]: PassedNote } {
+    const bytes = readWhole(this.files, `${this.folder}/passed`);
+    if (bytes === undefined) return {};
+    try {
+      return JSON.parse(bytes.toString("utf8")) as { readonly [key: string]: PassedNote };
+    } catch {
+      return {}; // damaged: what it passed over is looked at once more
+    }
+  }
+
   private lines(name: string): readonly JsonObject[] {
     return readJsonLines(this.files, `${this.folder}/${name}`).lines.map(({ value }) => value);
   }
@@ -77,6 +121,10 @@ export class EventNotes {
     }
     if (isNew) syncDirectory(this.files, this.folder);
   }
+}
+
+function keyOf({ stack, log, on }: LogReader): string {
+  return [stack, log, ...[...on].sort()].join(" ");
 }
 
 export function sentKey({ run, as }: SentNote): string {

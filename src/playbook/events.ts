@@ -1,4 +1,4 @@
-import { FAILED, type Place, type Problem } from "../core/index.ts";
+import { eventPlace, FAILED, type Place, type Problem } from "../core/index.ts";
 import type { Evaluator, Scope } from "./evaluator.ts";
 import type { Expanded } from "./expanded.ts";
 import { unknown } from "./expression/reference.ts";
@@ -74,9 +74,9 @@ export function evaluateEvents(root: MapNode, parts: Parts): Choreography {
 function logIn(node: Node, { source, reports, evaluator, scope }: Parts): string | undefined {
   const value = evaluator.value(node, scope);
   if (value === unknown) return undefined;
-  if (typeof value === "string" && URL.canParse(value)) return value;
-  const detail = "`events` must be the URL of an event log, such as file:///srv/events/log";
-  reports.add({ code: "not-a-url", summary: "not a URL", detail }, source, node.start);
+  const place = eventPlace(typeof value === "string" ? value : "");
+  if (place.ok) return value as string;
+  reports.add({ code: "not-an-event-log", summary: place.summary, detail: `\`events\`: ${place.detail}` }, source, node.start);
   return undefined;
 }
 

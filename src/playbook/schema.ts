@@ -33,7 +33,11 @@ export function playbookSchema(types: ReadonlyMap<string, ResourceType>): JsonOb
         additionalProperties: orExpressions(schemaOf(peerFields)),
         description: "How other machines are treated, by origin (scheme, host and port).",
       },
-      events: { type: "string", description: "The URL of the event log through which stacks tell each other what happened: file:///path." },
+      events: {
+        type: "string",
+        description:
+          "The URL of the event log through which stacks tell each other what happened: file:///path, nats://host:4222/STREAM/subject (or tls+nats://) or postgresql://user@host:5432/database?table=setpoint_events; a password from a secret input.",
+      },
       emits: {
         type: ["object", "null"],
         propertyNames: { pattern: EVENT_NAME },

@@ -1,7 +1,7 @@
 export { ContentStore } from "./contents.ts";
 export { startDetached } from "./detached.ts";
 export { Directories } from "./directories.ts";
-export { openEventLog } from "./events/open-log.ts";
+export { EventLogs } from "./events/event-logs.ts";
 export { gatherFacts, machineId } from "./facts.ts";
 export { CommitGroup } from "./group.ts";
 export { appendJsonLines, readJsonLines } from "./json-lines.ts";

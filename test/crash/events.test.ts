@@ -7,39 +7,12 @@ import { EventStacks } from "../support/event-stacks.ts";
 import { tally } from "../support/figures.ts";
 import { share, shareOf } from "../support/share.ts";
 
-/** No event of the log stands in it twice, and each was handled by one run that came through, or needed none. */
-function checkOnce(stacks: EventStacks): void {
-  const events = stacks.events();
-  expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
-  for (const [stack, name] of [
-    ["a", "answered"],
-    ["b", "ready"],
-  ] as const) {
-    const due = events.filter((event) => event.name === name).map(({ id }) => id);
-    expect(stacks.heard(stack).map(({ event }) => event)).toEqual(due);
-    for (const { event, outcome } of stacks.heard(stack))
-      if (outcome === "applied") expect(stacks.runsByEvent(stack).get(event as string)).toContain("applied");
-    for (const [event, runs] of stacks.runsByEvent(stack))
-      expect(runs.filter((status) => status === "applied").length, `${event}: ${runs.join()}`).toBeLessThanOrEqual(1);
-  }
-}
-
-function settle(stacks: EventStacks, wish: string): void {
-  expect(stacks.wish(wish).exit).toBe(0);
-  for (let handled = ["b"]; handled.length > 0; ) {
-    handled = ["b", "a"].map((stack) => stacks.watchOnce(stack)).flatMap((ran) => (ran.exit === 0 ? ran.stdout : `exit ${ran.all}`) || []);
-    expect(handled.filter((line) => line.startsWith("exit"))).toEqual([]);
-  }
-  expect(["a", "b", "answer"].map((name) => stacks.story.read(name))).toEqual([wish, wish, wish]);
-  checkOnce(stacks);
-}
-
 describe("choreographed stacks", () => {
   test("I22: a stack that is killed at any step of sending or handling an event loses none and applies none twice", {
     timeout: 3_600_000,
   }, () => {
     const stacks = new EventStacks(story());
-    settle(stacks, "start");
+    stacks.settle("start");
     let kills = 0;
     let edited = 0;
     for (const [victim, act] of [
@@ -64,7 +37,7 @@ describe("choreographed stacks", () => {
           expect(stacks.story.read("b"), `killed at call ${n}`).toBe("edited");
           edited += 1;
         }
-        settle(stacks, `${stacks.story.read("wish")} again`);
+        stacks.settle(`${stacks.story.read("wish")} again`);
       }
     }
     expect(kills).toBeGreaterThan(2);
@@ -95,7 +68,7 @@ describe("choreographed stacks", () => {
       // One that had not come to listen for signals yet is ended by it.
       for (const code of await Promise.all(ended)) expect([0, null]).toContain(code);
     }
-    settle(stacks, "the end");
+    stacks.settle("the end");
     tally({ invariants: ["I22"], what: "kills", count: kills });
   });
 });

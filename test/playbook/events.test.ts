@@ -53,7 +53,15 @@ describe("events of a playbook", () => {
   const body = "resources:\n  - file: /a\n";
   test.each([
     ["emits: { x: file:/a }\n", "3:1 missing-key"],
-    ["events: nowhere\n", "3:9 not-a-url"],
+    ["events: nowhere\n", "3:9 not-an-event-log"],
+    ["events: 3\n", "3:9 not-an-event-log"],
+    ["events: kafka://h/topic\n", "3:9 not-an-event-log"],
+    ["events: file://srv/log\n", "3:9 not-an-event-log"],
+    ["events: nats://h:4222/STREAM\n", "3:9 not-an-event-log"],
+    ["events: nats://h:4222/STREAM/a.*\n", "3:9 not-an-event-log"],
+    ["events: nats:///STREAM/a\n", "3:9 not-an-event-log"],
+    ["events: postgresql://h\n", "3:9 not-an-event-log"],
+    ["events: postgresql://h/db?table=a;b\n", "3:9 not-an-event-log"],
     ["events: file:///l\non: { x: file:/b }\n", "4:10 unknown-address"],
     ["events: file:///l\non: { x: 3 }\n", "4:10 not-an-address"],
     ["events: file:///l\nemits: [ x ]\n", "4:8 wrong-type"],

@@ -1,4 +1,4 @@
-import { type Arrived, type EventLog, type JsonObject, type StackEvent, type System, SystemFault } from "../../core/index.ts";
+import { type EventLog, type Heard, type JsonObject, type StackEvent, type System, SystemFault } from "../../core/index.ts";
 import { appendJsonLines, readJsonLines } from "../json-lines.ts";
 import { fault } from "../read-file.ts";
 
@@ -7,6 +7,7 @@ const PATIENCE = 30_000;
 
 /** A file that is only ever appended to, one event a line. Writers hold its flock, so that no event stands in it twice. */
 export class FileLog implements EventLog {
+  readonly interval = 500;
   private readonly system: System;
   private readonly path: string;
 
@@ -36,13 +37,19 @@ export class FileLog implements EventLog {
     }
   }
 
-  async read(from: string | undefined): Promise<{ readonly arrived: readonly Arrived[]; readonly end: string }> {
+  async read(from: string | undefined): Promise<Heard> {
     const { lines, end } = readJsonLines(this.system.files, this.path, from === undefined ? 0 : Number(from));
     const arrived = lines.flatMap(({ value, next }) => {
       const event = stackEventIn(value);
       return event === undefined ? [] : [{ event, next: String(next) }];
     });
     return { arrived, end: String(end) };
+  }
+
+  /** Nobody tells of what another process appends. */
+  async wait(ms: number): Promise<boolean> {
+    await this.system.clock.sleep(ms);
+    return false;
   }
 
   async close(): Promise<void> {}

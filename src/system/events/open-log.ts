@@ -1,12 +1,17 @@
-import { type EventLog, type System, SystemFault } from "../../core/index.ts";
+import { type EventLog, eventPlace, type System, SystemFault } from "../../core/index.ts";
 import { FileLog } from "./file-log.ts";
 
-/** Opens the event log at a URL. Throws SystemFault where its kind is not known. */
-export function openEventLog(system: System, url: string): EventLog {
-  const { protocol, host, pathname } = URL.canParse(url) ? new URL(url) : { protocol: "", host: "", pathname: "" };
-  if (protocol === "file:" && host === "" && pathname.length > 1) return new FileLog(system, decodeURIComponent(pathname));
-  throw new SystemFault(
-    "event-log-not-supported",
-    `an event log is a file on this machine, such as file:///var/lib/setpoint-events/log; ${protocol === "" || protocol === "file:" ? "this is none" : `${protocol}// is not supported`}`,
-  );
+/** Opens the event log at a URL, and connects to its server if it has one. Throws SystemFault. */
+export async function openEventLog(system: System, url: string): Promise<EventLog> {
+  const place = eventPlace(url);
+  if (!place.ok) throw new SystemFault("event-log-not-supported", place.detail);
+  const { value } = place;
+  switch (value.kind) {
+    case "file":
+      return new FileLog(system, value.path);
+    case "nats":
+      return (await import("./nats-log.ts")).openNatsLog(system, value);
+    case "postgresql":
+      return (await import("./postgresql-log.ts")).openPostgresqlLog(system, value);
+  }
 }

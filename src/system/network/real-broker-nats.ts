@@ -10,7 +10,7 @@ import {
 } from "../../core/index.ts";
 import { CONNECT_TIMEOUT, driver, loginOf, placeFault, timeoutOf, tlsOptionsOf } from "./place.ts";
 
-type Nats = typeof import("nats");
+export type Nats = typeof import("nats");
 
 /** Of a duplicate window only so much is used: clocks differ. */
 const WINDOW_USED = 0.9;
@@ -21,6 +21,12 @@ const LOOKED_THROUGH = 100_000;
 
 /** NATS JetStream: the stream drops a second message with the same `Nats-Msg-Id` within its window. */
 export async function openNats(place: PlaceData): Promise<BrokerSession> {
+  const { nats, connection } = await connectNats(place);
+  return new NatsSession(nats, connection, place);
+}
+
+/** One connection, which is not made again where it breaks. Throws SystemFault. */
+export async function connectNats(place: PlaceData): Promise<{ readonly nats: Nats; readonly connection: NatsConnection }> {
   const nats = await driver<Nats>("nats", "NATS");
   const { protocol, host } = new URL(place.url);
   const { user, password, token } = loginOf(place);
@@ -41,7 +47,20 @@ export async function openNats(place: PlaceData): Promise<BrokerSession> {
   } catch (thrown) {
     throw placeFault(place, "connecting", thrown, { retry: (thrown as NatsError).code !== nats.ErrorCode.AuthorizationViolation });
   }
-  return new NatsSession(nats, connection, place);
+  return { nats, connection };
+}
+
+/** What manages JetStream. Throws SystemFault, also where the server has none. */
+export async function managerOf(nats: Nats, connection: NatsConnection, place: PlaceData): Promise<JetStreamManager> {
+  try {
+    return await connection.jetstreamManager({ timeout: timeoutOf(place) });
+  } catch (thrown) {
+    const { code } = thrown as NatsError;
+    const isOff = code === nats.ErrorCode.JetStreamNotEnabled || code === nats.ErrorCode.NoResponders;
+    throw placeFault(place, isOff ? "JetStream is not enabled, and NATS without it keeps nothing" : "asking JetStream", thrown, {
+      retry: !isOff,
+    });
+  }
 }
 
 class NatsSession implements BrokerSession {
@@ -170,16 +189,12 @@ class NatsSession implements BrokerSession {
   }
 
   private async manager(): Promise<JetStreamManager> {
-    this.managing ??= this.connection.jetstreamManager({ timeout: timeoutOf(this.place) });
+    this.managing ??= managerOf(this.nats, this.connection, this.place);
     try {
       return await this.managing;
     } catch (thrown) {
       this.managing = undefined;
-      const { code } = thrown as NatsError;
-      const isOff = code === this.nats.ErrorCode.JetStreamNotEnabled || code === this.nats.ErrorCode.NoResponders;
-      throw placeFault(this.place, isOff ? "JetStream is not enabled, and NATS without it keeps nothing" : "asking JetStream", thrown, {
-        retry: !isOff,
-      });
+      throw thrown;
     }
   }
 }

@@ -21,7 +21,7 @@ interface Client {
   connect(): Promise<void>;
   query(config: { text: string; values?: readonly unknown[] }): Promise<Answer | readonly Answer[]>;
   end(): Promise<void>;
-  on(event: "error" | "end", heard: (thrown: Error) => void): void;
+  on(event: "error" | "end" | "notification", heard: (thrown: Error) => void): void;
   readonly connection: { readonly stream: { destroy(): void; ref?(): void; unref?(): void } };
 }
 interface Answer {
@@ -51,8 +51,12 @@ function real(text: string): Json {
   return Number.isFinite(value) ? value : text;
 }
 
-/** A session of PostgreSQL by `pg`. Throws SystemFault. */
-export async function openPostgresql(url: string, place: SqlPlace, options: SqlOptions): Promise<SqlSession> {
+/** A session of PostgreSQL by `pg`; `told` is called for what it listens to, and when its connection has ended. Throws SystemFault. */
+export async function openPostgresql(
+  url: string,
+  place: SqlPlace,
+  options: SqlOptions & { readonly told?: () => void },
+): Promise<SqlSession> {
   const module = (await loadDriver("pg", "PostgreSQL")) as { readonly default?: Driver } & Driver;
   const { Client } = module.default ?? module;
   const timeout = options.timeout ?? TIMEOUT;
@@ -66,6 +70,7 @@ export async function openPostgresql(url: string, place: SqlPlace, options: SqlO
   });
   // A connection that breaks while nobody asks anything is found out by the next question.
   client.on("error", () => undefined);
+  if (options.told) for (const event of ["notification", "end"] as const) client.on(event, options.told);
   try {
     await client.connect();
   } catch (thrown) {

@@ -1,8 +1,10 @@
 import { formatBytes, isRunId, type RunId, SystemFault } from "../core/index.ts";
 import { readPlan } from "../engine/index.ts";
 import { isOpen, type RunFolder, readBase, readJournal, readLedger, runState, StateDirectory } from "../journal/index.ts";
-import type { Context } from "./context.ts";
+import { type PreparedRow, preparedText } from "../report/index.ts";
+import { type Context, localTime } from "./context.ts";
 import { nextOf } from "./outcomes.ts";
+import { preparedIn } from "./prepared.ts";
 
 /** One thing that was looked at. `mend` says what to do about it. */
 export interface Check {
@@ -10,6 +12,8 @@ export interface Check {
   readonly status: "ok" | "warn" | "fail";
   readonly says: string;
   readonly mend?: string;
+  /** What the run leaves prepared at another machine. */
+  readonly prepared?: PreparedRow;
 }
 
 const MiB = 1 << 20;
@@ -203,7 +207,12 @@ function runCheck({ system }: Context, folder: RunFolder, deep: boolean): readon
         "restore plan.json from a backup, or give the run up",
       ),
     );
-  if (parsed.rest !== "damaged" && isOpen(state.status)) found.push(warn(name, `is ${state.status}`, `${nextOf(state) ?? ""} leads on`));
+  if (parsed.rest !== "damaged" && isOpen(state.status)) {
+    const next = `${nextOf(state) ?? ""} leads on`;
+    found.push(warn(name, `is ${state.status}`, next));
+    for (const prepared of plan.ok ? preparedIn(plan.value, parsed.records) : [])
+      found.push({ ...warn(name, `${prepared.address}: ${preparedText(prepared, localTime)}`, next), prepared });
+  }
   if (deep) found.push(...packChecks(folder, folder.run));
   return found.length > 0 ? found : [ok(name, state.status)];
 }

@@ -1,6 +1,7 @@
 import { type Digest, type Plan, type RegisterId, type RunId, registerId, SystemFault } from "../core/index.ts";
 import { copyAside, isOpen, type RunFolder, RunJournal, type RunState, runState, type StepState } from "../journal/index.ts";
 import { openRun } from "./begin.ts";
+import { type Held, heldBy } from "./held.ts";
 import { recover } from "./recover.ts";
 import { type Tools, Work } from "./work.ts";
 
@@ -83,14 +84,23 @@ function openAnyhow(tools: Tools, folder: RunFolder, plan: Plan): { readonly wor
 function remains(work: Work, damaged: boolean): Pick<Abandoned, "done" | "left"> {
   const done: RegisterId[] = [];
   const left: { register: RegisterId; why: string }[] = [];
+  const held = new Map(damaged ? [] : heldBy(work.plan, work.journal.records, work.tools.kinds).map((one) => [one.register, one]));
   for (const change of work.plan.changes) {
     const register = registerId(change.register);
     const step = work.run.steps.get(change.n);
     if (step?.status === "undone") continue;
-    if (step?.status !== "done") left.push({ register, why: damaged ? "not known: the journal is damaged" : whyLeft(step) });
+    const one = held.get(register);
+    if (one !== undefined) left.push({ register, why: whyHeld(one) });
+    else if (step?.status !== "done") left.push({ register, why: damaged ? "not known: the journal is damaged" : whyLeft(step) });
     else if (step.outcome !== "already") done.push(register);
   }
   return { done, left };
+}
+
+/** Nobody will tell it any more. */
+function whyHeld({ decision, server, name }: Held): string {
+  const end = decision === "commit" ? "its transaction was decided, so commit it there" : "take it back there";
+  return `it may be prepared at ${server}, with its locks, as ${name}: ${end} by hand`;
 }
 
 function whyLeft(step: StepState | undefined): string {

@@ -6,6 +6,7 @@ export { type ConfirmStatus, confirmRun, confirmStatus } from "./confirm.ts";
 export { correlationOf, type DueRun, dueRuns, eventsOf } from "./events.ts";
 export { type Expanded, type ExpandParts, expand } from "./expand.ts";
 export { irreversibleProblems, type Moved, movedSince, roomProblems } from "./guard.ts";
+export { heldBy } from "./held.ts";
 export { type Known, knownAt, type Moment, upTo } from "./past.ts";
 export { makePlan, type Planned, prepareGoals } from "./plan.ts";
 export { looksLikePlan, readPlan } from "./plan-file.ts";

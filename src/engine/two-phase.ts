@@ -23,9 +23,12 @@ import type { Work } from "./work.ts";
  * A participant's name (reliability.md §8.2): the same for whoever goes on with the run, and nobody else's. At most 64 bytes, for
  * MariaDB takes no more.
  */
-export function gidOf(work: Work, { name }: Pick<PlannedTransaction, "name">, n: number): string {
+export function gidOf(work: Pick<Work, "run">, { name }: Pick<PlannedTransaction, "name">, n: number): string {
   return `sp1:${work.run.run}:${sha256(name).slice(0, 12)}:${n}`;
 }
+
+/** The class of the failure of one that was told that its transaction was dropped. */
+export const DROPPED = "dropped";
 
 /** The two-phase transaction that a step is in. */
 export function twoPhaseOf(work: Work, n: number): PlannedTransaction | undefined {
@@ -106,13 +109,12 @@ async function abandon(work: Work, act: Act): Promise<void> {
       return;
     }
   }
-  recordDropped(work, act.step);
+  if (act.prepared.some(({ origin }) => origin !== undefined)) recordDropped(work, act.step);
 }
 
-/** Of an effect no reading tells that it was taken back. */
-function recordDropped(work: Work, { n, register }: Pick<Change, "n" | "register">): void {
-  if (!isEffect(kindOf(work.tools.kinds, register.kind), register)) return;
-  work.append({ t: "fail", action: n, class: "dropped", message: "its transaction was dropped as a whole", mutated: "no" });
+/** That another machine keeps nothing prepared any more: of an effect no reading tells that, and people ask what still holds locks. */
+function recordDropped(work: Work, { n }: Pick<Change, "n">): void {
+  work.append({ t: "fail", action: n, class: DROPPED, message: "its transaction was dropped as a whole", mutated: "no" });
 }
 
 /** One that failed makes all the others wait for the next try. */

@@ -8,6 +8,8 @@ export { renderReport } from "./render-report.ts";
 export {
   type HistoryRow,
   type OpenBreaker,
+  type PreparedRow,
+  preparedText,
   type RunDetail,
   renderHistory,
   renderRun,

@@ -42,9 +42,25 @@ export interface StackStatus {
   /** A run that is reverted unless it is confirmed, and the command that does either. */
   readonly confirm?: Unconfirmed & { readonly run: RunId; readonly next: string };
   readonly inDoubt: readonly { readonly address: string; readonly next: string }[];
+  /** What other machines may keep prepared, with its locks, for the run that is open. */
+  readonly prepared: readonly PreparedRow[];
   /** Restarts and commands that are due. */
   readonly debts: readonly { readonly register: RegisterId; readonly why?: string }[];
   readonly orphans: readonly { readonly address: Address; readonly register: RegisterId }[];
+}
+
+/** A member of a two-phase transaction that was begun at another machine, and has not been told how it ends. */
+export interface PreparedRow {
+  readonly transaction: string;
+  /** `none`: it was not decided, so it will be taken back. */
+  readonly decision: "commit" | "abort" | "none";
+  readonly address: string;
+  readonly register: RegisterId;
+  readonly server: string;
+  /** Under which the server knows it. */
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
 }
 
 /** Another machine that is not asked for the time being. */
@@ -106,7 +122,7 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
   if (stacks.length === 0 && breakers.length === 0) return "No stack has been applied yet.\n";
   const paint = painterOf(style);
   const lines: string[] = [];
-  for (const { stack, owned, last, open, confirm, inDoubt, debts, orphans } of stacks) {
+  for (const { stack, owned, last, open, confirm, inDoubt, prepared, debts, orphans } of stacks) {
     if (lines.length > 0) lines.push("");
     lines.push(`${paint.bold(safeLine(stack))}  ${paint.dim(`owns ${count(owned, "register")}`)}`);
     const rows: Cell[][] = [];
@@ -124,6 +140,8 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
         `${awaitedText(confirm, time)}; ${safeLine(confirm.next)}`,
       ]);
     for (const { address, next } of inDoubt) rows.push([{ text: "in doubt", paint: paint.red }, safeLine(address), safeLine(next)]);
+    for (const row of prepared)
+      rows.push([{ text: "prepared", paint: paint.red }, safeLine(row.address), safeLine(preparedText(row, time))]);
     for (const { register, why = "" } of debts) rows.push([{ text: "owed", paint: paint.yellow }, safeLine(register), safeLine(why)]);
     for (const { address, register } of orphans)
       rows.push([{ text: "orphan", paint: paint.yellow }, safeLine(address), safeLine(register)]);
@@ -140,6 +158,16 @@ export function renderStatus(stacks: readonly StackStatus[], style: Style, time:
   ]);
   lines.push(...table(rows, ""));
   return finish(lines);
+}
+
+/** What one that is prepared waits for, where and since when. */
+export function preparedText({ transaction, decision, server, since, name }: Omit<PreparedRow, "address">, time: TimeText): string {
+  const waits = {
+    commit: "is decided, and it is still to be told to commit",
+    abort: "was dropped, and it is still to be told",
+    none: "was not decided, so it will be taken back",
+  }[decision];
+  return `transaction ${transaction} ${waits}; it may hold locks at ${server} since ${time(since)}, as ${name}`;
 }
 
 /** Who declares a register, where, which runs set it, and what it was before. */

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { abandon } from "../../src/cli/commands/abandon.ts";
 import { answer } from "../../src/cli/commands/answer.ts";
 import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
+import { doctor } from "../../src/cli/commands/doctor.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
+import { status } from "../../src/cli/commands/status.ts";
 import type { HttpRequest } from "../../src/core/index.ts";
 import { type Chooser, type Loss, type Peer, seeded } from "../../src/system/simulated/index.ts";
 import { tally } from "../support/figures.ts";
@@ -184,6 +187,14 @@ describe("two files and two peers that prepare, confirm and cancel", () => {
     const applied = await story.run(apply);
     expect(applied.exit, applied.said).toBe(6);
     expect(story.state).toBe("booked, after, 1 held 0, 0 held 1");
+    const at = /airline.example since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, as sp1_/;
+    for (const module of [status, doctor]) {
+      const { said } = await story.run(module);
+      expect(said).toContain("call:seat");
+      expect(said).toContain("transaction trip is decided, and it is still to be told to commit; it may hold locks at http://");
+      expect(said).toMatch(at);
+      expect(said, "the room was told").not.toContain("hotel.example");
+    }
     const down = await story.run(resume);
     expect(down.said).toContain("cannot be told");
     expect(story.state).toBe("booked, after, 1 held 0, 0 held 1");
@@ -192,6 +203,33 @@ describe("two files and two peers that prepare, confirm and cancel", () => {
     story.lose(() => "none");
     expect((await story.run(resume)).exit, story.story).toBe(0);
     expect(story.state).toBe(DONE);
+    for (const module of [status, doctor]) expect((await story.run(module)).said).not.toContain("may hold locks");
+  });
+
+  test("one that could not be told that it was dropped is shown until it is; an abandon names what it leaves", async () => {
+    for (const module of [resume, abandon]) {
+      const story = new Story(new Scenario(1, world), 4);
+      // The room cannot be cancelled, and the seat was refused.
+      story.airline.instead = ({ target }) => (target === "/holds" ? { status: 422 } : undefined);
+      story.lose(({ method }) => (method === "DELETE" ? "before" : "none"));
+      expect((await story.run(apply)).exit, story.story).toBe(6);
+      const { said } = await story.run(status);
+      expect(said).toMatch(
+        /prepared +call:room +transaction trip was dropped, and it is still to be told; it may hold locks at http:..hotel/,
+      );
+      expect(said).not.toContain("call:seat");
+      if (module === abandon) {
+        const runs = story.scenario.machine.process("/w").system.files.readDirectory("/w/state/runs");
+        const { said: left } = await story.run(abandon, 0, "before", [runs[0]?.name ?? ""]);
+        expect(left).toMatch(/may be prepared at http:\/\/hotel.example, with its locks, as sp1_\w+: take it back there by hand/);
+        continue;
+      }
+      story.lose(() => "none");
+      story.airline.instead = () => undefined;
+      expect((await story.run(resume)).exit, story.story).toBe(0);
+      expect(story.state).toBe(DONE);
+      expect((await story.run(status)).said).toContain("nothing is pending");
+    }
   });
 
   test("what expired before it is confirmed is left in doubt, loud, until somebody answers", async () => {

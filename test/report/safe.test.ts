@@ -151,6 +151,17 @@ describe("names and contents of strangers", () => {
                 last: row,
                 open: { run: name as RunId, status: "halted", left: 1, next: word },
                 inDoubt: [{ address: left, next: right }],
+                prepared: [
+                  {
+                    transaction: word,
+                    decision: "none",
+                    address: left,
+                    register: name as RegisterId,
+                    server: right,
+                    name: word,
+                    since: 0,
+                  },
+                ],
                 debts: [{ register: name as RegisterId, why: word }],
                 orphans: [{ address: word as Address, register: name as RegisterId }],
               },

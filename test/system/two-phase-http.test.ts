@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
+import { doctor } from "../../src/cli/commands/doctor.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
+import { status } from "../../src/cli/commands/status.ts";
 import type { System } from "../../src/core/index.ts";
 import { realSystem } from "../../src/system/index.ts";
 import { tally } from "../support/figures.ts";
-import { runCommand } from "../support/in-process.ts";
-import { MortalSystem } from "../support/mortal-system.ts";
+import { contextFor, runCommand } from "../support/in-process.ts";
+import { Killed, MortalSystem, type Watcher } from "../support/mortal-system.ts";
 import { Reservations } from "../support/reservations.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { share } from "../support/share.ts";
@@ -134,8 +136,23 @@ resources:
     return { ...system, clock: { ...system.clock, mono: () => system.clock.mono() + ahead, sleep: (ms) => system.clock.sleep(ms / 50) } };
   }
 
-  async run(module: CommandModule, at = 0, when: "before" | "after" = "before") {
-    const mortal = new MortalSystem(this.later(), at, when);
+  /** What a command that only looks prints with --json. */
+  async json(module: CommandModule): Promise<{ readonly [name: string]: unknown }> {
+    const texts = { out: "", err: "" };
+    await module.run(contextFor(this.later(), this.folder, texts, true), [], {} as never);
+    return JSON.parse(texts.out) as { readonly [name: string]: unknown };
+  }
+
+  /** `dies`: the process is killed as it is about to send such a statement. */
+  async run(module: CommandModule, at = 0, when: "before" | "after" = "before", dies?: RegExp) {
+    const watcher: Watcher = {
+      before: ({ given }) => {
+        if (dies?.test(String(given[0])) !== true) return;
+        mortal.dead = true;
+        throw new Killed();
+      },
+    };
+    const mortal: MortalSystem = new MortalSystem(this.later(), at, when, undefined, [watcher]);
     let exit: number | undefined;
     let said = "";
     try {
@@ -208,6 +225,44 @@ describe("a file, a row and a reservation in a two-phase transaction", () => {
       expect(hotel.model.all.map(({ is }) => is)).toEqual(["cancelled"]);
     });
   });
+
+  test.skipIf(lacks !== undefined)(
+    "a server that goes down after the decision is named by status and doctor, until it is told",
+    async () => {
+      await withScene(async (scene) => {
+        const began = Date.now();
+        await scene.run(apply, 0, "before", /^COMMIT PREPARED/);
+        await bank.crash();
+        const row = {
+          transaction: "travel",
+          decision: "commit",
+          address: "sql_row:accounts#id=1",
+          server: expect.stringMatching(/^postgresql:\/\/127\.0\.0\.1:\d+$/),
+          name: expect.stringMatching(/^sp1:/),
+          since: expect.any(Number),
+        };
+        const { stacks } = (await scene.json(status)) as {
+          readonly stacks: readonly { readonly prepared: readonly { readonly since: number; readonly name: string }[] }[];
+        };
+        // Of the room the journal does not say yet that it was told.
+        const room = { ...row, address: "call:room", server: hotel.origin, name: hotel.model.all[0]?.key };
+        expect(stacks).toMatchObject([{ stack: "mixed", prepared: [room, row] }]);
+        const [, { since, name } = { since: 0, name: "" }] = stacks[0]?.prepared ?? [];
+        expect(since).toBeGreaterThanOrEqual(began);
+        expect(since).toBeLessThanOrEqual(Date.now());
+        const { checks } = (await scene.json(doctor)) as { readonly checks: readonly { readonly prepared?: unknown }[] };
+        expect(checks.flatMap(({ prepared }) => (prepared === undefined ? [] : [prepared]))).toMatchObject([room, row]);
+        const down = await scene.run(resume);
+        expect(down.said).toContain("is decided (commit), and its participant sql_row:postgresql://127.0.0.1");
+        await bank.up();
+        expect(bank.sql("SELECT gid FROM pg_prepared_xacts")).toBe(name);
+        const resumed = await scene.run(resume);
+        expect(resumed.exit, resumed.said).toBe(0);
+        expect(scene.state()).toBe(AFTER);
+        expect((await scene.json(status)).stacks).toMatchObject([{ stack: "mixed", prepared: [] }]);
+      });
+    },
+  );
 
   for (const when of ["before", "after"] as const)
     test.skipIf(lacks !== undefined)(

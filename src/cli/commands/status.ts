@@ -1,12 +1,22 @@
 import { type Plan, type Register, type RegisterId, type RunId, registerId, type State, SystemFault } from "../../core/index.ts";
 import { inDoubt, matches, prepareGoals, readAll } from "../../engine/index.ts";
-import { isOpen, type RunFolder, type RunLine, type RunState, readJournal, runState, type StateDirectory } from "../../journal/index.ts";
+import {
+  isOpen,
+  type JournalRecord,
+  type RunFolder,
+  type RunLine,
+  type RunState,
+  readJournal,
+  runState,
+  type StateDirectory,
+} from "../../journal/index.ts";
 import { goals, kinds } from "../../registers/index.ts";
 import { type OpenBreaker, renderStatus, type StackStatus, type Unconfirmed } from "../../report/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse } from "../context.ts";
 import { awaitedNow, historyRow } from "../history-row.ts";
 import { type PlaybookOptions, playbookOptions } from "../options.ts";
 import { nextOf } from "../outcomes.ts";
+import { preparedIn } from "../prepared.ts";
 import { planStack, type Reading, readPlaybook, readText, startReading, vaultFor } from "../stack.ts";
 import type { CommandModule } from "./command.ts";
 
@@ -74,6 +84,7 @@ async function statusOf(
     ...(line && { open: openOf(line, reading.state, opened === undefined) }),
     ...(unconfirmed && { confirm: confirmOf(unconfirmed.run, awaitedNow(unconfirmed, clock)) }),
     inDoubt: opened ? doubtsOf(opened) : [],
+    prepared: opened ? preparedIn(opened.plan, opened.records) : [],
     debts: await debtsOf(context, reading, lines),
     orphans: (orphans ?? []).map(({ address, register }) => ({ address, register })),
   };
@@ -86,15 +97,17 @@ function confirmOf(run: RunId, { until }: Unconfirmed = {}): NonNullable<StackSt
 interface Opened {
   readonly plan: Plan;
   readonly run: RunState;
+  readonly records: readonly JournalRecord[];
 }
 
 /** The plan and state of a run; undefined where its journal or plan is damaged. */
 function openedRun(context: Context, state: StateDirectory, run: RunId): Opened | undefined {
   const folder = state.runFolder(run);
   const parsed = readJournal(context.system.files, folder.path, run);
-  const found = parsed && parsed.rest !== "damaged" ? runState(parsed.records) : undefined;
+  if (parsed === undefined || parsed.rest === "damaged") return undefined;
+  const found = runState(parsed.records);
   const plan = planOf(folder);
-  return found && plan && { plan, run: found };
+  return found && plan && { plan, run: found, records: parsed.records };
 }
 
 function planOf(folder: RunFolder): Plan | undefined {

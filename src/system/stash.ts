@@ -1,4 +1,4 @@
-import { type FileStat, isKeyed, type Operation, SystemFault, sha256 } from "../core/index.ts";
+import { errnoOf, type FileStat, isKeyed, type Operation, SystemFault, sha256 } from "../core/index.ts";
 import { digestOpen, fault } from "./read-file.ts";
 import { sameStat } from "./reader.ts";
 import type { ActionContext, Prepared, Workbench } from "./workbench.ts";
@@ -60,6 +60,8 @@ export function restoreInode(
     commit: () => {
       if (operation.over === "absent") {
         bench.linkInto(stash, target, path);
+        // Were the new name lost and the going of the old one not, nothing here would lead to the inode any more.
+        makeDurable(bench, path);
         files.unlink(stash);
       } else {
         bench.stillThere(path, target, last);
@@ -70,6 +72,16 @@ export function restoreInode(
     },
     abandon: () => undefined,
   };
+}
+
+function makeDurable({ parts }: Workbench, path: string): void {
+  try {
+    parts.system.files.sync(parts.directories.descriptor(path.slice(0, path.lastIndexOf("/")) || "/"));
+  } catch (thrown) {
+    const code = errnoOf(thrown);
+    // No directory of this file system can be made durable, which is warned of when the group is.
+    if (code !== "EINVAL" && code !== "ENOTSUP") throw fault(thrown, `making ${path} durable`, "maybe");
+  }
 }
 
 /** Where the inode of a shared file is kept while the run that took its name away can be reverted. */

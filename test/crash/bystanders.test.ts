@@ -151,6 +151,8 @@ function edited(scenario: Scenario, ends: Ends, choose: Chooser): Edit | undefin
       // A new folder may stand there less open than wanted after a crash, as a umask leaves it.
       const isNew = ends.initial[path] === undefined || ends.final[path] === undefined;
       if (stat.type !== "file" && (stat.type !== "directory" || isNew)) return undefined;
+      // The mode of a file of two names stays under the other one.
+      if (stat.type === "file" && stat.nlink > 1) return undefined;
       const fd = files.openRead(path);
       files.chmod(fd, 0o2705);
       files.close(fd);

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect, type NatsConnection, nanos, RetentionPolicy, type StreamAPI } from "nats";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StackEvent } from "../../src/core/index.ts";
+import type { EventLog, StackEvent, SystemFault } from "../../src/core/index.ts";
 import { openEventLog } from "../../src/system/events/open-log.ts";
 import { realSystem } from "../../src/system/index.ts";
 import { story } from "../stories/story.ts";
@@ -9,6 +10,7 @@ import { EventStacks } from "../support/event-stacks.ts";
 import { tally } from "../support/figures.ts";
 import { type EventServer, eventServers, PASSWORD } from "../support/servers/event-servers.ts";
 import { until } from "../support/servers/port.ts";
+import { Postgres } from "../support/servers/postgres.ts";
 import { shareOf } from "../support/share.ts";
 import { run } from "./machine.ts";
 
@@ -133,9 +135,12 @@ describe.each(["nats", "postgresql"] as const)("events over %s", (kind) => {
       stacks.try("a", ["history", "--json"]),
       stacks.try("b", ["watch", "b.yaml", "--once"]),
     ].map(({ all }) => all);
-    await server.down();
-    outputs.push(stacks.wish("three").all, stacks.try("b", ["watch", "b.yaml", "--once", "--json"]).all);
-    await server.up();
+    try {
+      await server.down();
+      outputs.push(stacks.wish("three").all, stacks.try("b", ["watch", "b.yaml", "--once", "--json"]).all);
+    } finally {
+      await server.up();
+    }
     expect(outputs.at(-1)).toContain("127.0.0.1");
     expect(outputs.join("\n")).not.toContain(PASSWORD);
     stacks.settle("four");
@@ -165,6 +170,7 @@ describe.each(["nats", "postgresql"] as const)("events over %s", (kind) => {
       await until("it says so", () => stacks.said.b.includes("the event log is back"));
     } finally {
       await ended(daemon, "SIGTERM");
+      await server.up();
     }
     expect(daemon.exitCode).toBe(0);
     stacks.settle("after");
@@ -214,9 +220,120 @@ describe.each(["nats", "postgresql"] as const)("events over %s", (kind) => {
         }
       } finally {
         for (const daemon of Object.values(daemons)) await ended(daemon, "SIGTERM");
+        await server.up();
       }
       stacks.settle("the end");
       tally({ invariants: ["I22"], what: "kills", count: kills });
     },
   );
+});
+
+describe("a stream of NATS", () => {
+  const lacks = eventServers.nats.lacks();
+  let server: EventServer;
+  let client: NatsConnection;
+  let streams: StreamAPI;
+  beforeAll(async () => {
+    if (lacks !== undefined) return;
+    server = await eventServers.nats.start();
+    client = await connect({ servers: `127.0.0.1:${server.port}`, user: "events", pass: PASSWORD });
+    streams = (await client.jetstreamManager()).streams;
+  });
+  afterAll(async () => {
+    await client?.close();
+    await server?.stop();
+  });
+
+  const check = (name: string, body: () => Promise<void>) => test.skipIf(lacks !== undefined && process.env.CI !== "true")(name, body);
+  const within = async <T>(name: string, body: (log: EventLog) => Promise<T>): Promise<T> => {
+    const log = await openEventLog(system, server.log(name).url());
+    try {
+      return await body(log);
+    } finally {
+      await log.close();
+    }
+  };
+
+  check("an event that is sent again beyond the window of duplicates stands in it once", async () => {
+    await streams.add({ name: "short", subjects: ["stacks.short.>"], duplicate_window: nanos(100) });
+    await within("short", async (log) => {
+      await log.append([event(1), event(2)]);
+      await sleep(400);
+      await log.append([event(1), event(2), event(3)]);
+      expect((await log.read(undefined)).arrived.map((one) => one.event.id)).toEqual(["event-1", "event-2", "event-3"]);
+    });
+  });
+
+  check("a reader that lags behind what a stream of limited size keeps is told; one that does not is not", async () => {
+    await streams.add({ name: "small", subjects: ["stacks.small.>"], max_msgs: 3 });
+    await within("small", async (log) => {
+      await log.append([event(1), event(2)]);
+      const { end } = await log.read(undefined);
+      await log.append([event(3), event(4), event(5)]);
+      const { lost, arrived, end: later } = await log.read(end);
+      expect([lost, arrived.length]).toEqual([undefined, 3]);
+      await log.append([event(6)]);
+      expect((await log.read(end)).lost).toContain("dropped what stood in it from 3 to 3");
+      expect((await log.read(later)).lost).toBeUndefined();
+      await streams.purge("small");
+      expect((await log.read(later)).lost).toContain("from 6 to 6");
+    });
+  });
+
+  check("a stream that is made anew is read from its start, and that is told", async () => {
+    await within("anew", async (log) => {
+      await log.append([event(1), event(2)]);
+      const { end } = await log.read(undefined);
+      await streams.delete("anew");
+      await expect(log.read(end)).rejects.toThrow("is not there any more");
+      expect(await log.read(undefined)).toEqual({ arrived: [], end: undefined });
+      await log.append([event(3)]);
+      const { arrived, lost } = await log.read(end);
+      expect(arrived.map((one) => one.event.id)).toEqual(["event-3"]);
+      expect(lost).toContain("made anew");
+    });
+  });
+
+  check("streams that cannot be such a log are refused, and it is said why", async () => {
+    await streams.add({ name: "queue", subjects: ["stacks.queue.>"], retention: RetentionPolicy.Workqueue });
+    await streams.add({ name: "other", subjects: ["stacks.taken.>"] });
+    await streams.add({ name: "apart", subjects: ["something.else"] });
+    await within("queue", (log) => expect(log.read(undefined)).rejects.toThrow("its retention is workqueue"));
+    await within("taken", (log) => expect(log.append([event(1)])).rejects.toThrow("the stream other takes stacks.taken.>"));
+    await within("apart", (log) => expect(log.append([event(1)])).rejects.toThrow("does not take stacks.apart.>: add that"));
+    const wrong = server.log("any").url().replace(PASSWORD, "wr0ngpass");
+    await expect(openEventLog(system, wrong)).rejects.toMatchObject({ peer: { retry: false } });
+    await expect(openEventLog(system, wrong)).rejects.not.toThrow("wr0ngpass");
+  });
+});
+
+describe("a table of PostgreSQL", () => {
+  const lacks = eventServers.postgresql.lacks();
+
+  test.skipIf(lacks !== undefined && process.env.CI !== "true")("who may not make it is told what to run, and that makes it", async () => {
+    const server = await Postgres.start();
+    try {
+      server.sql("CREATE ROLE reader LOGIN; REVOKE CREATE ON SCHEMA public FROM public");
+      const url = server.url().replace("postgres:t0ps3cret", "reader");
+      const log = await openEventLog(system, url);
+      const refused = await log.append([event(1)]).catch((thrown: SystemFault) => thrown);
+      expect(refused).toMatchObject({ code: "42501" });
+      await log.close();
+      const statements = /run `(.*)`$/s.exec((refused as SystemFault).message)?.[1] as string;
+      server.sql(`${statements}; GRANT SELECT, INSERT, UPDATE ON setpoint_events, setpoint_events_head TO reader`);
+      const again = await openEventLog(system, url);
+      await again.append([event(1)]);
+      const { end } = await again.read(undefined);
+      await again.append([event(2), event(3)]);
+      server.sql("DELETE FROM setpoint_events WHERE id = 'event-2'");
+      const { arrived, lost } = await again.read(end);
+      expect(arrived.map((one) => one.event.id)).toEqual(["event-3"]);
+      expect(lost).toContain("1 of the events 2 to 3 were deleted");
+      server.sql("UPDATE setpoint_events_head SET last = 0");
+      expect((await again.read(end)).lost).toContain("was read up to 1 and now ends at 0");
+      await again.close();
+    } finally {
+      await server.stop();
+    }
+  });
 });

@@ -24,6 +24,21 @@ export interface EventServer {
   };
 }
 
+/** What is up already is not started again: a test that fails calls `up` whatever it came to. */
+function downAndUp(end: () => Promise<void>, start: () => Promise<void>): Pick<EventServer, "down" | "up"> {
+  let isUp = true;
+  return {
+    async down() {
+      isUp = false;
+      await end();
+    },
+    async up() {
+      if (!isUp) await start();
+      isUp = true;
+    },
+  };
+}
+
 export const eventServers = {
   nats: { lacks: natsLacks, start: startNatsLog },
   postgresql: { lacks: postgresLacks, start: startPostgresqlLog },
@@ -51,8 +66,10 @@ async function startNatsLog(): Promise<EventServer> {
   };
   return {
     port: server.port,
-    down: () => server.down(),
-    up: () => server.up(),
+    ...downAndUp(
+      () => server.down(),
+      () => server.up(),
+    ),
     stop: () => server.stop(),
     log: (name, at = `127.0.0.1:${server.port}`) => ({
       url: () => `nats://events:${PASSWORD}@${at}/${name}/stacks.${name}`,
@@ -73,8 +90,10 @@ async function startPostgresqlLog(): Promise<EventServer> {
   const server = await Postgres.start();
   return {
     port: server.port,
-    down: () => server.crash(),
-    up: () => server.up(),
+    ...downAndUp(
+      () => server.crash(),
+      () => server.up(),
+    ),
     stop: () => server.stop(),
     log: (name, at = `127.0.0.1:${server.port}`) => ({
       url: () => `postgresql://postgres:${PASSWORD}@${at}/postgres?table=${name}`,

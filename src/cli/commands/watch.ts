@@ -23,10 +23,11 @@ export const watch: CommandModule = {
         "after",
         `
 Each event is handled by one run, however often it comes and wherever this process is killed: the run's first record names it. What
-fails is tried again, and later events wait; a log that is away is waited for. An event \`NAME.failed\` reverts the run that NAME made due. SIGTERM ends the watch after
-the action in flight. With --json each handled event is one line of JSON.
+fails is tried again, and later events wait; a log that is away is waited for. An event \`NAME.failed\` reverts the run that NAME
+made due. SIGTERM ends the watch after the action in flight. With --json each handled event is one line of JSON.
 
-Exit codes: 0 ended by a signal, or with --once all is handled; with --once that of the run that failed.
+Exit codes: 0 ended by a signal, or with --once all is handled; 1 the log dropped events before they were read, or it cannot be
+reached (a log that was away only with --once); with --once that of the run that failed.
 
 Examples:
   setpoint watch site.yaml

@@ -96,12 +96,16 @@ class Story {
     return life;
   }
 
+  /** Past the cool-down of a breaker that opened, and within what the broker remembers. */
+  rest(): Promise<void> {
+    return this.scenario.machine.process("/w").system.clock.sleep(HOUR / 4);
+  }
+
   /** Until it ends with 0, with further deaths and losses, of which there are none in the end. */
   async finish(module: CommandModule): Promise<void> {
     for (let round = 0; round < 12; round++) {
       if (round === 3) this.lose(0);
-      // Past the cool-down of a breaker that opened, and within what the broker remembers.
-      await this.scenario.machine.process("/w").system.clock.sleep(HOUR / 4);
+      await this.rest();
       const at = round < 3 && this.choose(2) === 0 ? 1 + this.choose(60) : 0;
       const begun = module === revert || this.scenario.begun();
       const life = await this.run(begun ? module : apply, begun ? [] : ["book.yaml"], at, this.choose(2) === 0 ? "before" : "after");
@@ -150,6 +154,8 @@ describe("a database and a broker, a death at every call, statements, messages a
             if (life.died) kills += 1;
             if (life.exit !== 0) await story.finish(resume);
             expect(story.world, story.story).toEqual(DONE);
+            story.lose(0);
+            await story.rest();
             const again = await story.run(apply, ["book.yaml"]);
             expect([again.exit, story.world], story.story).toEqual([0, DONE]);
             story.lose(chance);
@@ -196,7 +202,7 @@ describe("a database and a broker, a death at every call, statements, messages a
         await story.run(apply, ["book.yaml"], at, "after");
         story.lose(0);
         for (let round = 0; round < 3; round++) {
-          await story.scenario.machine.process("/w").system.clock.sleep(HOUR / 4);
+          await story.rest();
           const life = await story.run(story.scenario.begun() ? resume : apply, story.scenario.begun() ? [] : ["book.yaml"]);
           if (life.exit === 6) doubts += 1;
         }

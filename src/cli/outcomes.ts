@@ -1,4 +1,4 @@
-import { type ActionResult, type ActionStatus, type Plan, registerId, type Step } from "../core/index.ts";
+import { type ActionResult, type ActionStatus, type Plan, registerId, type Step, shownState } from "../core/index.ts";
 import { isOpen, type RunState, type StepState } from "../journal/index.ts";
 
 /** How each action of a run stands, by its journal alone: its changes in order, and tentative steps that came to change something. */
@@ -12,9 +12,9 @@ export function outcomesOf(plan: Plan, run: RunState): readonly ActionResult[] {
       return {
         register: registerId(step.register),
         ...outcomeOf(own),
-        before: own?.before ?? step.before,
-        after: own?.after ?? step.after ?? step.before,
-        ...(own?.found && { found: own.found }),
+        before: shownState(own?.before ?? step.before, step.manner),
+        after: shownState(own?.after ?? step.after ?? step.before, step.manner),
+        ...(own?.found && { found: shownState(own.found, step.manner) }),
       };
     });
 }

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from "./json.ts";
+import { asText } from "./result.ts";
 
 /** What is wrong with a value, at a path within it. */
 export interface Issue {
@@ -68,7 +69,7 @@ export function field<T>(about: string, schema: JsonObject, check: (value: Json)
 export const text = (about: string): MustField<string> =>
   field(about, { type: "string" }, (value) =>
     typeof value === "string"
-      ? good(value)
+      ? good(asText(value))
       : typeof value === "number" || typeof value === "boolean"
         ? issue("wrong type", `this must be a text; quote it: "${value}"`)
         : wrongType("a text", value),
@@ -83,7 +84,7 @@ export const path = (about: string): MustField<string> =>
         ? issue("empty path", "a path must have at least one character")
         : value.includes("\0")
           ? issue("NUL in a path", "no system takes a path with a NUL character")
-          : good(value),
+          : good(asText(value)),
   );
 
 export const boolean = (about: string): MustField<boolean> =>

@@ -1,4 +1,4 @@
-import type { JsonObject } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { Digest, RegisterId } from "./names.ts";
 import type { Operation } from "./operation.ts";
 import type { Contents } from "./sight.ts";
@@ -153,5 +153,5 @@ export interface Doubt {
   readonly now: number;
 }
 
-/** What became of an effect in doubt. `again`: sending it once more cannot do it twice. */
-export type Resolution = "happened" | "not" | "again" | { readonly unknown: string };
+/** What became of an effect in doubt. `again`: sending it once more cannot do it twice. `gave`: what was asked has of it. */
+export type Resolution = "happened" | "not" | "again" | { readonly gave: Json } | { readonly unknown: string };

@@ -1,4 +1,4 @@
-import { SystemFault } from "../core/index.ts";
+import { type Resolution, SystemFault } from "../core/index.ts";
 import { faultIn, type Prepared } from "../system/index.ts";
 import { type Act, type Book, isEffect, type Todo } from "./pass-book.ts";
 import { kindOf } from "./read.ts";
@@ -20,6 +20,10 @@ export class JournalFailed extends SystemFault {
     super(cause.code, cause.message, { mutated: cause.mutated, cause });
     this.name = "JournalFailed";
   }
+}
+
+function isHappened(resolution: Resolution): boolean {
+  return resolution === "happened" || (typeof resolution === "object" && "gave" in resolution);
 }
 
 /** Sends what is for other machines: again where that may help and can do no harm (reliability.md §8). */
@@ -53,7 +57,7 @@ export class Delivery {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined) throw thrown;
-        if (failure.code === "taken-back" && (await this.resolve(act.step, act)) === "happened") return;
+        if (failure.code === "taken-back" && isHappened(await this.resolve(act.step, act))) return;
         const next = effect ? await this.afterTrouble(act, failure, attempt) : await this.afterDecision(act, failure, attempt);
         if (next === "happened") return;
         if (next === "give up") throw failure;
@@ -93,7 +97,11 @@ export class Delivery {
   private async settle(act: Act, failure: SystemFault): Promise<"again" | "happened"> {
     const resolution = await this.resolve(act.step, act);
     if (resolution === "happened") return "happened";
-    if (typeof resolution === "object") throw new Undecided(`${failure.message}; ${resolution.unknown}`, failure);
+    if (typeof resolution === "object") {
+      if ("unknown" in resolution) throw new Undecided(`${failure.message}; ${resolution.unknown}`, failure);
+      act.answer = resolution.gave;
+      return "happened";
+    }
     this.book.mayHaveHappened(act.step, resolution === "again");
     return "again";
   }
@@ -104,7 +112,7 @@ export class Delivery {
     return (await this.book.work.tools.remotes.peers.pause(attempt, failure.peer.after)) ? "again" : "give up";
   }
 
-  private async resolve(step: Todo, act: Act) {
+  private async resolve(step: Todo, act: Act): Promise<Resolution> {
     const { tools, run } = this.book.work;
     const kind = kindOf(tools.kinds, step.register.kind);
     try {

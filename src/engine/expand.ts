@@ -128,19 +128,31 @@ class Expansion {
     const one = this.declared[index] as Declared;
     const settings = this.caught(one, () => {
       const spec = this.specOf(one);
+      if (spec === undefined) return [];
       const made = this.parts.types.get(one.type)?.settings(spec, this.worldOf(one)) ?? [];
       if (spec === one.spec) return made;
       const results = [...new Set(resultsIn(spec).map(({ of }) => of))];
-      return made.map((setting) => ({ ...setting, results }));
+      // What a sensitive answer is part of is sensitive too, whatever it is itself declared to be.
+      const sensitive = this.hasSensitive(results, one) && { sensitive: true };
+      return made.map((setting) => ({ ...setting, results, ...(sensitive && { manner: { ...setting.manner, ...sensitive } }) }));
     });
     this.done[index] = settings;
     return settings;
   }
 
+  /** Whether one of the effects, by the keys of their receipts, is declared sensitive. */
+  private hasSensitive(keys: readonly string[], from: Declared): boolean {
+    return this.declared.some(
+      (other, index) =>
+        other !== from && other.common.sensitive === true && this.settingsOf(index).some(({ register }) => keys.includes(register.key)),
+    );
+  }
+
   /** The spec, where results are named by the keys of their receipts: a run knows no addresses. */
-  private specOf(one: Declared): JsonObject {
+  private specOf(one: Declared): JsonObject | undefined {
     if (one.common.needs === undefined || !holdsResult(one.spec)) return one.spec;
-    return withResults(one.spec, ({ of, path }) => {
+    let isMissing = false;
+    const spec = withResults(one.spec, ({ of, ...part }) => {
       const [key, ...more] = this.registersOf(of, one).filter((id) => id.startsWith(EFFECT));
       if (key === undefined || more.length > 0) {
         const detail =
@@ -148,10 +160,12 @@ class Expansion {
             ? `${of} gives no result: only effects do, such as a call or a message`
             : `${of} means several resources: name one`;
         this.problems.push(error("no-result", "a result that there is not", detail, one.at, one.address));
+        isMissing = true;
         return null;
       }
-      return resultMark({ of: key.slice(EFFECT.length), path });
+      return resultMark({ ...part, of: key.slice(EFFECT.length) });
     });
+    return isMissing ? undefined : spec;
   }
 
   sweepOf(index: number, named: ReadonlySet<string>): readonly Setting[] {

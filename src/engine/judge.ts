@@ -19,7 +19,7 @@ import { withoutExtras } from "./guard.ts";
 import { keepAfter } from "./keep.ts";
 import { type Act, type Book, isEffect, standsAlone, type Todo } from "./pass-book.ts";
 import { kindOf, readAll } from "./read.ts";
-import { readyRegister, readySetting } from "./results.ts";
+import { placed, readyRegister, readySetting } from "./results.ts";
 import { gidOf, twoPhaseOf } from "./two-phase.ts";
 import { registersRead } from "./work.ts";
 
@@ -58,11 +58,16 @@ export class Judge {
   /** What stands where a hidden content stood or is to stand is hidden too: it may be an earlier or later secret. */
   private veil(step: Todo, state: State | undefined): void {
     const { kinds, vault, ledger } = this.book.work.tools;
-    const { contents } = kindOf(kinds, step.register.kind);
+    const { contents, private: isPrivate } = kindOf(kinds, step.register.kind);
     if (contents === undefined || state === undefined) return;
     const { before, after } = this.book.work.endsOf(step);
     const isHidden = (digest: Digest) => vault.isHidden(digest) || vault.holdsSecret(digest);
-    const veiled = ledger.sensitive.has(registerId(step.register)) || [before, after].some((end) => contents(end).some(isHidden));
+    // Of what waited for a result only the ends that are known by now tell.
+    const veiled =
+      step.manner?.sensitive === true ||
+      ledger.sensitive.has(registerId(step.register)) ||
+      (step.manner?.sensitive !== false && [before, after, state].some((end) => isPrivate?.(end) === true)) ||
+      [before, after].some((end) => contents(end).some(isHidden));
     for (const digest of contents(state)) if (veiled || isHidden(digest)) vault.hide(digest);
   }
 
@@ -79,7 +84,7 @@ export class Judge {
         return [register === step.register ? step : { ...step, register }];
       } catch (thrown) {
         if (!(thrown instanceof SystemFault)) throw thrown;
-        this.book.fail(step, thrown);
+        this.book.fail(step, placed(thrown, this.book.work.plan, step));
         return [];
       }
     });
@@ -191,13 +196,13 @@ export class Judge {
     const sent = this.sent(step, found);
     const resolution = await this.resolution(kind, step, sent);
     this.book.mayHaveHappened(step, resolution === "again" && sent.sentAt !== undefined);
-    if (typeof resolution === "object") {
+    if (typeof resolution === "object" && "unknown" in resolution) {
       this.book.doubt(step, resolution.unknown);
       return undefined;
     }
     if (direction === "forward") {
-      if (resolution !== "happened") return act(after, forward());
-      this.book.finishEffect(step, after, "found");
+      if (resolution === "not" || resolution === "again") return act(after, forward());
+      this.book.finishEffect(step, after, "found", typeof resolution === "object" ? resolution.gave : undefined);
       return undefined;
     }
     if (resolution === "not") return this.nothingToUndo(step);
@@ -287,7 +292,7 @@ export class Judge {
     } catch (thrown) {
       if (thrown instanceof CannotConverge)
         this.book.fail(step, new SystemFault("cannot-converge", `${thrown.summary}: ${thrown.message}`));
-      else if (thrown instanceof SystemFault) this.book.fail(step, thrown);
+      else if (thrown instanceof SystemFault) this.book.fail(step, placed(thrown, plan, step));
       else throw thrown;
       return false;
     }

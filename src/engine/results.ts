@@ -1,9 +1,11 @@
 import {
+  addressIn,
   type Digest,
   error,
   isObject,
   type Json,
   type JsonObject,
+  type Plan,
   type PlannedResource,
   type PlannedSetting,
   type Problem,
@@ -19,7 +21,7 @@ import {
 export class Awaited extends SystemFault {
   readonly of: string;
   constructor(of: string) {
-    super("no-result", `what ${of.slice(of.indexOf("/") + 1)} gives is not known: it has not run`);
+    super("no-result", `what ${addressIn(of)} gives is not known: it has not run`);
     this.of = of;
   }
 }
@@ -58,17 +60,36 @@ export function readySetting(setting: PlannedSetting, reader: Reader): PlannedSe
 function resultOf({ of, path }: ResultReference, reader: Reader): Json {
   const receipt = reader.receipt(of);
   if (receipt === undefined || receipt.doubt !== undefined) throw new Awaited(of);
-  const name = of.slice(of.indexOf("/") + 1);
+  const name = addressIn(of);
   if (receipt.answer === undefined)
-    throw new SystemFault("no-result", `${name} was done, and what it gave was not kept: nothing can use its result`);
+    throw new SystemFault(
+      "no-result",
+      `${name} was done and its answer was lost, so there is nothing to take \`${path.join(".")}\` from: write the value itself in its place, or do it again on purpose with a new \`occurrence\``,
+    );
   const answer = JSON.parse(reader.contents.text(receipt.answer)) as Json;
   let found: Json | undefined = isObject(answer) && "body" in answer ? answer.body : answer;
   for (const step of path) {
     if (Array.isArray(found)) found = (found as readonly Json[])[Number(step)];
     else found = isObject(found) ? found[step] : undefined;
   }
-  if (found === undefined) throw new SystemFault("no-result", `what ${name} gave has no \`${path.join(".")}\`${namesIn(answer)}`);
+  if (found === undefined)
+    throw new SystemFault(
+      "no-result",
+      `what ${name} gave has no \`${path.join(".")}\`${namesIn(answer)}: name another part of it, and apply again`,
+    );
   return found;
+}
+
+/** What a result lacks is said at the place of the resource that asks for it. */
+export function placed(
+  fault: SystemFault,
+  plan: Pick<Plan, "resources" | "settings">,
+  step: { readonly settings: readonly number[] },
+): SystemFault {
+  const setting = step.settings.map((index) => plan.settings[index]).find((one) => one?.results !== undefined);
+  const { at } = plan.resources[setting?.by ?? -1] ?? {};
+  if (fault.code !== "no-result" || at === undefined) return fault;
+  return new SystemFault(fault.code, `${at.file}:${at.line}:${at.column}: ${fault.message}`, { cause: fault });
 }
 
 function namesIn(answer: Json): string {

@@ -15,6 +15,7 @@ import {
   type Step,
   type StopSignal,
   type System,
+  shownState,
 } from "../core/index.ts";
 import {
   type Ledger,
@@ -97,6 +98,8 @@ export class Work {
   /** Reports how an action ended. */
   ended(step: Step, result: Omit<ActionResult, "register">): void {
     const full: ActionResult = { register: registerId(step.register), ...result };
+    for (const end of ["before", "after", "found"] as const)
+      if (full[end] !== undefined) Object.assign(full, { [end]: shownState(full[end], step.manner) });
     this.results.set(step.n, full);
     this.tools.emit({ type: "action", result: full, done: this.results.size, total: Math.max(this.total, this.results.size) });
   }

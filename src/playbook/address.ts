@@ -1,4 +1,4 @@
-import { type Address, sha256 } from "../core/index.ts";
+import { type Address, namedResults, sha256 } from "../core/index.ts";
 
 /** `type:name`, or with an id `type:id`; a key of a for_each stands behind it, else the tag that tells it from others. */
 export function addressOf(
@@ -12,7 +12,7 @@ export function addressOf(
 
 /** A tag of at most 40 characters: a longer one is cut and told from others by its digest. */
 export function shortTag(tag: string): string {
-  const line = oneLine(tag);
+  const line = oneLine(namedResults(tag));
   const letters = [...line];
   return letters.length <= 40 ? line : `${letters.slice(0, 33).join("")}~${sha256(tag).slice(0, 6)}`;
 }

@@ -16,7 +16,7 @@ import {
   type Sought,
   type State,
 } from "../core/index.ts";
-import { isHappened, type Question } from "./question.ts";
+import { asked, type Question } from "./question.ts";
 
 /**
  * Whether something that another machine was asked to do is done, as its receipt says. It cannot be read back.
@@ -95,7 +95,7 @@ export const effect: RegisterKind<EffectState> = {
     if (isTry(effect)) return afterTry(aboutOf(register), key, reader);
     // The record of its sending is durable before it leaves: without one it never left.
     if (sentAt === undefined) return "not";
-    if (verify !== undefined) return (await isHappened(verify, key, reader)) ? "happened" : "not";
+    if (verify !== undefined) return asked(verify, key, reader);
     const age = now - sentAt;
     const found = await atBroker(effect, key, { age, ...(mark && { mark }) }, reader);
     if (found !== undefined) return found;
@@ -119,7 +119,8 @@ function isTry(effect: EffectData): boolean {
  * before anybody asks. That a question does not find it is no proof: others were confirmed because this one had voted.
  */
 async function afterTry({ verify, in_doubt }: EffectAbout, key: string, reader: Reader): Promise<Resolution> {
-  if (verify !== undefined && (await isHappened(verify, key, reader))) return "happened";
+  const found = verify === undefined ? "not" : await asked(verify, key, reader);
+  if (found !== "not") return found;
   if (in_doubt === "retry") return "again";
   if (in_doubt === "skip") return "happened";
   return {

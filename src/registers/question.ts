@@ -14,22 +14,23 @@ type WebQuestion = {
   readonly where?: { readonly [path: string]: Json };
 };
 
-/** Asks it. Throws SystemFault where there is no answer. */
-export async function isHappened(question: Question, key: string, reader: Reader): Promise<boolean> {
-  if ("receipt" in question) return hasReceipt(question as ReceiptQuestion, key, reader);
+/** Asks it. What it finds is given where there is something to give. Throws SystemFault where there is no answer. */
+export async function asked(question: Question, key: string, reader: Reader): Promise<"happened" | "not" | { readonly gave: Json }> {
+  if ("receipt" in question) return (await hasReceipt(question as ReceiptQuestion, key, reader)) ? "happened" : "not";
   const { http, where } = filled(question, key) as WebQuestion;
   const response = await reader.remote.http({ ...http, method: "GET" });
-  if (response.status >= 300) return false;
-  if (where === undefined) return true;
+  if (response.status >= 300) return "not";
   let answer: Json;
   try {
     answer = JSON.parse(response.body.toString("utf8")) as Json;
   } catch {
-    return false; // what is no JSON has none of the fields
+    return where === undefined ? "happened" : "not"; // what is no JSON has none of the fields
   }
-  return candidates(answer).some((one) =>
+  if (where === undefined) return { gave: { body: answer } };
+  const found = candidates(answer).find((one) =>
     Object.entries(where).every(([path, value]) => JSON.stringify(at(one, path)) === JSON.stringify(value)),
   );
+  return found === undefined ? "not" : { gave: { body: found } };
 }
 
 async function hasReceipt({ receipt: { url, lock } }: ReceiptQuestion, key: string, reader: Reader): Promise<boolean> {

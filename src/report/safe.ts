@@ -1,3 +1,5 @@
+import { shownResults } from "../core/index.ts";
+
 /**
  * Names and contents come from strangers: what could move a cursor, ring, hide or turn text is shown as an escape.
  * Joiners (U+200C, U+200D) stay, as scripts and emoji need them. Lone surrogates are covered by \p{Cs}.
@@ -18,6 +20,10 @@ function escapeOne(character: string): string {
 
 /** One line of text without any control character: line ends are escaped too. For names, paths, addresses, values. */
 export function safeLine(text: string): string {
+  return escaped(shownResults(text));
+}
+
+function escaped(text: string): string {
   return plain.test(text) ? text : text.replace(unsafe, escapeOne);
 }
 
@@ -31,7 +37,7 @@ export function safeText(text: string): string {
 
 /** A line of a content: tabs become spaces up to the next multiple of 8, the first of them `lead`, which shows them where tabs are what differs. */
 export function safeContent(line: string, lead = " "): string {
-  return plain.test(line) ? line : safeLine(expandTabs(line, lead));
+  return plain.test(line) ? line : escaped(expandTabs(line, lead));
 }
 
 /** Tabs as spaces up to the next multiple of 8, the first of them `lead`. */

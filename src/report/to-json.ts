@@ -6,6 +6,8 @@ import {
   type Plan,
   type Problem,
   type RunReport,
+  shownResults,
+  shownState,
   verificationOf,
 } from "../core/index.ts";
 
@@ -24,8 +26,8 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
       ...(change.tentative !== undefined && { tentative_because: change.tentative }),
       ...(change.unknown && { unknown: true }),
       resources: change.resources.map(({ address, at }) => ({ address, at: placeJson(at) })),
-      before: change.before,
-      after: change.after,
+      before: shownState(change.before, change.manner),
+      after: shownState(change.after, change.manner),
       reason: change.reason,
       ...(change.foreign !== undefined && { foreign: change.foreign }),
       ...(change.note !== undefined && { note: change.note }),
@@ -94,7 +96,7 @@ const steering = /[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u
 
 /** JSON text that is safe to print: equal to JSON.stringify for a parser. Undefined `indent` gives one line. */
 export function jsonText(value: Json, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(
+  return shownResults(JSON.stringify(value, undefined, indent), true).replace(
     steering,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -1,4 +1,4 @@
-import { fields, isObject } from "../core/index.ts";
+import { asText, fields, isObject } from "../core/index.ts";
 import { wordsOf } from "./attributes.ts";
 
 const { argv, field, mapping, text } = fields;
@@ -23,7 +23,7 @@ export function commandForm(about: string): fields.MustField<readonly string[]> 
 export function scalar(about: string): fields.MustField<string> {
   return field(about, { type: ["string", "number", "boolean"] }, (value) =>
     typeof value === "string" || typeof value === "number" || typeof value === "boolean"
-      ? { ok: true, value: String(value) }
+      ? { ok: true, value: asText(String(value)) }
       : fields.issue("wrong type", "this must be a text, a number, true or false"),
   );
 }

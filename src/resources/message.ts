@@ -1,4 +1,4 @@
-import { fields, given, isObject, type Json, type MessageData, originOf, resourceType, type World } from "../core/index.ts";
+import { asJson, asText, fields, given, isObject, type Json, type MessageData, originOf, resourceType, type World } from "../core/index.ts";
 import { type EffectAbout, type EffectData, effectRegister, type Question } from "../registers/index.ts";
 import { scalar } from "./command-form.ts";
 import { placeFields, placeOf, placeUrl } from "./place-fields.ts";
@@ -144,7 +144,7 @@ function messageOf({ subject, queue, topic, exchange, partition_key, body = "", 
   return {
     to: subject ?? queue ?? topic ?? "",
     ...given({ exchange, partition_key }),
-    body: isText ? body : JSON.stringify(body),
+    body: isText ? asText(body) : asJson(body),
     headers: { ...type, ...headers },
   } as MessageData;
 }

@@ -4,15 +4,21 @@ import { join } from "node:path";
 import { answer } from "../../src/cli/commands/answer.ts";
 import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
+import { history } from "../../src/cli/commands/history.ts";
 import { plan } from "../../src/cli/commands/plan.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
+import { show } from "../../src/cli/commands/show.ts";
 import { status } from "../../src/cli/commands/status.ts";
+import { verify } from "../../src/cli/commands/verify.ts";
+import { why } from "../../src/cli/commands/why.ts";
 import type { RunReport, System } from "../../src/core/index.ts";
 import { realSystem } from "../../src/system/index.ts";
 import { contextFor, type Ran } from "./in-process.ts";
 
-const COMMANDS = { answer, apply, plan, resume, revert, status } satisfies { readonly [name: string]: CommandModule };
+const COMMANDS = { answer, apply, history, plan, resume, revert, show, status, verify, why } satisfies {
+  readonly [name: string]: CommandModule;
+};
 
 /** A folder, a playbook and commands in this process, on the real network with a clock that never makes one wait. */
 export class RemoteStage {

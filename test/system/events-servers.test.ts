@@ -64,6 +64,8 @@ describe.each(["nats", "postgresql"] as const)("events over %s", (kind) => {
       ).finally(() => {
         writing = false;
       });
+      // Awaited below, when all was read.
+      written.catch(() => undefined);
       const read: StackEvent[] = [];
       let place: string | undefined;
       for (let last = false; !last; ) {

@@ -184,12 +184,19 @@ class NatsLog implements EventLog {
 
   /** Sees to it that the stream is there and takes the events: whom no stream takes from, nobody answers, and nobody says so. */
   private async makeReady(): Promise<void> {
+    const { place } = this.parts;
+    let taker = await this.taker();
+    if (taker === undefined) {
+      if ((await this.stream()) === undefined) await this.make();
+      // Asked again, as another stack may have made it since.
+      taker = await this.taker();
+    }
+    if (taker === undefined) throw this.fault("appending to", `the stream does not take ${this.subjects}: add that to its subjects`, false);
+    if (taker !== place.stream) throw this.fault("appending to", `the stream ${taker} takes ${this.subjects}: name that one`, false);
+  }
+
+  private async make(): Promise<void> {
     const { nats, manager, server, place } = this.parts;
-    const taker = await this.taker();
-    if (taker === place.stream) return;
-    if (taker !== undefined) throw this.fault("appending", `the stream ${taker} takes ${this.subjects}: name that one`, false);
-    if ((await this.stream()) !== undefined)
-      throw this.fault("appending", `the stream does not take ${this.subjects}: add that to its subjects`, false);
     try {
       await manager.streams.add({
         name: place.stream,

@@ -25,10 +25,13 @@ export function inDoubt(plan: Plan, run: RunState, kinds: Tools["kinds"]): reado
 }
 
 /** Whether an address means a change: its resource, all of that name, or its register. */
-function means(address: string, change: Change): boolean {
+export function means(
+  address: string,
+  { register, resources = [] }: Pick<Change, "register"> & Partial<Pick<Change, "resources">>,
+): boolean {
   return (
-    registerId(change.register) === address ||
-    change.resources.some((resource) => resource.address === address || resource.address.startsWith(`${address}#`))
+    registerId(register) === address ||
+    resources.some((resource) => resource.address === address || resource.address.startsWith(`${address}#`))
   );
 }
 

@@ -146,14 +146,16 @@ export class Judge {
     const spelled = isSpelledKeyed ? vault.seal(found) : found;
     const torn = !untouched && this.book.isInDoubt(status) && kind.torn?.(spelled, ends.before, ends.after, step.manner ?? {}) === true;
     const forced = !untouched && !torn && step.forced === true;
+    // Also of what is given up by name the journal says what it was, so that its content stays and can be found.
+    if (!untouched && !torn) work.append({ t: "conflict", action: step.n, found, phase: direction });
+    if (forced && direction === "forward" && !this.takeOver(kind, step, found, to)) return undefined;
     if (!untouched && !torn && !forced) {
-      work.append({ t: "conflict", action: step.n, found, phase: direction });
       this.book.bad.add(step.n);
       this.book.end(step, "conflict", {
         found,
         detail:
           direction === "forward"
-            ? "it is neither as the plan found it nor as it should be: somebody changed it"
+            ? "it is neither as the plan found it nor as it should be: somebody changed it (`setpoint resume --force-conflicts` sets it all the same)"
             : "somebody changed it since: it is kept as it is",
       });
       if (direction === "forward") this.book.stopUnlessAllowed(step);
@@ -330,6 +332,17 @@ export class Judge {
       this.keepContents(kind.contents?.(after) ?? []);
       work.append({ t: "refold", action: step.n, found, after });
     }
+    return true;
+  }
+
+  /** From here on what somebody made of it is what it was before: a revert puts that back. False where it ended here. */
+  private takeOver(kind: RegisterKind, step: Todo, found: State, after: State): boolean {
+    const refused = kind.refuse?.(step.register, found, after, step.manner ?? {});
+    if (refused) {
+      this.book.fail(step, new SystemFault("refused-change", `${refused.summary}: ${refused.detail}`));
+      return false;
+    }
+    this.book.work.append({ t: "refold", action: step.n, found, after });
     return true;
   }
 

@@ -21,7 +21,7 @@ import type { Work } from "./work.ts";
 /** A step to be set: a change, or a tentative one that was in sync when the plan was made. */
 export type Todo = Step &
   Partial<Pick<Change, "after" | "needs" | "label" | "action" | "unknown">> & {
-    /** What somebody made of it since is given up, once it is saved: only on the way back, and only by name. */
+    /** What somebody made of it since is given up, once it is saved: only by name. */
     readonly forced?: true;
   };
 

@@ -19,6 +19,7 @@ import {
 } from "../core/index.ts";
 import { isOpen, type RunFolder, removeStashes } from "../journal/index.ts";
 import { faultIn } from "../system/index.ts";
+import { means } from "./answer.ts";
 import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
@@ -81,13 +82,19 @@ function todoOf(plan: Plan): readonly Todo[] {
   return [...plan.changes, ...plan.steady.filter((step) => step.tentative !== undefined)];
 }
 
-/** Goes on with an interrupted or halted run. */
-export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunReport> {
+export interface ForceOptions {
+  /** Registers, or addresses of their resources, whose later changes by others are given up, after saving them. */
+  readonly force: ReadonlySet<string>;
+}
+
+/** Goes on with an interrupted or halted run. Throws SystemFault, with nothing done: `not-a-conflict` for a name that means none. */
+export async function resumeRun(tools: Tools, folder: RunFolder, { force }: ForceOptions = { force: new Set() }): Promise<RunReport> {
   const plan = unsealed(tools, folder);
   await prepareGoals(plan.settings, tools.goals);
   hideSensitive(plan, tools);
   const work = openRun(tools, folder, plan);
   const { status } = work.run;
+  const forced = forcedBy(work, force);
   if (status === "applied") return nothingToDo(work, "resume", "applied");
   if (work.run.back || !isOpen(status)) {
     work.journal.close();
@@ -103,11 +110,33 @@ export async function resumeRun(tools: Tools, folder: RunFolder): Promise<RunRep
   work.journal.sync();
   const unfinished = await finishAborts(work, takeBack);
   if (unfinished !== undefined) return finishForward(work, unfinished, "resume");
-  const todo = todoOf(plan).filter((step) => work.run.steps.get(step.n)?.status !== "done");
+  const todo = todoOf(plan).flatMap((step): readonly Todo[] => {
+    if (work.run.steps.get(step.n)?.status === "done") return [];
+    return [forced.has(step.n) ? { ...step, forced: true } : step];
+  });
   tools.emit({ type: "begin", run: folder.run, stack: plan.stack, kind: "resume", total: todo.length });
   const outcome = await setAll(work, todo, "forward");
   if (outcome.revert && !outcome.fatal) return undoWithin(work);
   return finishForward(work, outcome, "resume");
+}
+
+/** The steps whose conflicts are to be given up by name. Throws SystemFault, the run closed, where a name means none. */
+function forcedBy(work: Work, names: ReadonlySet<string>): ReadonlySet<number> {
+  const conflicts = work.plan.changes.filter(({ n }) => {
+    const own = work.run.steps.get(n);
+    // One that a killed resume took over is still one by name.
+    return own?.found !== undefined && own.status !== "done" && own.status !== "undone" && own.status !== "kept";
+  });
+  for (const name of names) {
+    if (conflicts.some((change) => means(name, change))) continue;
+    work.journal.close();
+    const known = conflicts.map(({ register }) => registerId(register));
+    throw new SystemFault(
+      "not-a-conflict",
+      `${name} is no conflict of run ${work.run.run}, ${known.length === 0 ? "which has none" : `whose conflicts are ${known.join(", ")}`}; nothing was done`,
+    );
+  }
+  return new Set(conflicts.filter((change) => [...names].some((name) => means(name, change))).map(({ n }) => n));
 }
 
 async function finishForward(work: Work, outcome: Outcome, kind: "apply" | "resume"): Promise<RunReport> {
@@ -254,9 +283,7 @@ function nothingToDo(work: Work, kind: RunKind, status: RunStatus): RunReport {
   return report(work, { kind, status, exit: 0, verified: true, problems: [] });
 }
 
-export interface RevertOptions {
-  /** Registers whose later changes by others are given up, after saving them. */
-  readonly force: ReadonlySet<string>;
+export interface RevertOptions extends ForceOptions {
   /** It is undone because nobody confirmed it in time. */
   readonly unconfirmed?: true;
 }
@@ -329,7 +356,7 @@ async function undo(work: Work, kind: RunKind, options: RevertOptions): Promise<
     return own?.acted === true && own.status !== "undone" && own.status !== "pending" && !debts.has(step.n);
   });
   const todo = acted.flatMap((step): readonly Todo[] => {
-    if (options.force.has(registerId(step.register))) return [{ ...step, forced: true }];
+    if ([...options.force].some((name) => means(name, step))) return [{ ...step, forced: true }];
     return work.run.steps.get(step.n)?.status === "kept" ? [] : [step];
   });
   tools.emit({ type: "begin", run: work.run.run, stack: plan.stack, kind: "revert", total: todo.length });

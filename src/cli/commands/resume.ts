@@ -11,6 +11,7 @@ import type { CommandModule } from "./command.ts";
 
 interface ResumeOptions extends LockOptions {
   readonly stack?: string;
+  readonly forceConflicts?: readonly string[];
   readonly var?: readonly string[];
 }
 
@@ -21,17 +22,23 @@ export const resume: CommandModule = {
       .description("go on with the last interrupted run, or the one named")
       .argument("[run]", "a run's id or its beginning")
       .option("--stack <name>", "the newest interrupted run of this stack")
+      .option(
+        "--force-conflicts <address>",
+        "give up what somebody made of this resource or register, such as path:/etc/motd; it is kept, and a revert puts it back (repeatable)",
+        collect,
+      )
       .option("--var <name=value>", "give a secret input its value again (repeatable)", collect)
       .addHelpText(
         "after",
         `
 Neither playbook nor sources are needed: the plan was frozen when the run began. What somebody changed
-since is left alone and shown as a conflict.
+since is left alone and shown as a conflict, until --force-conflicts names it.
 
 Examples:
   setpoint resume
   setpoint resume 20260801T101112000-1a2b3c
-  setpoint resume --stack web`,
+  setpoint resume --stack web
+  setpoint resume --force-conflicts file:/etc/motd`,
       );
   },
 
@@ -47,7 +54,7 @@ Examples:
       const tools = toolsFor(context, state, reading, vault, view);
       try {
         restartReverter(context, state, run, options);
-        const report = vault.seal(await resumeRun(tools, folder));
+        const report = vault.seal(await resumeRun(tools, folder, { force: new Set(options.forceConflicts) }));
         view.close();
         const confirm = awaited(run, confirmStatusIn(context, state, run));
         if (context.json) printJson(context, { ...runJson(report), ...(confirm && { confirm }) });

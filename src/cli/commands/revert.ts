@@ -26,8 +26,8 @@ export const revert: CommandModule = {
       .option("--stack <name>", "the newest run of this stack")
       .option("--to <run>", "undo all later runs of its stack, newest first, so that all is as after this run")
       .option(
-        "--force-conflicts <register>",
-        "give up what somebody changed since of this register, such as path:/etc/motd (repeatable)",
+        "--force-conflicts <address>",
+        "give up what somebody changed since of this resource or register, such as path:/etc/motd; it is kept (repeatable)",
         collect,
       )
       .option("--var <name=value>", "give a secret input its value again (repeatable)", collect)

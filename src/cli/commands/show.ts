@@ -11,6 +11,7 @@ import {
   runState,
   type StateDirectory,
 } from "../../journal/index.ts";
+import { kinds } from "../../registers/index.ts";
 import { jsonText, type Look, planJson, problemsJson, type RunDetail, renderPlan, renderRun, safeLine } from "../../report/index.ts";
 import { ContentStore, readWhole } from "../../system/index.ts";
 import { type Context, EXIT, localTime, print, printJson, readState, refuse, showProblems, UsageError } from "../context.ts";
@@ -96,7 +97,7 @@ async function showRun(
   if (!parsed || !run) return showLine(context, id, line);
   const problems = parsed.rest === "damaged" ? [damageOf(folder, parsed)] : [];
   const plan = planOf(folder, problems);
-  const detail = detailOf(run, plan, context.system.clock);
+  const detail = withKept(detailOf(run, plan, context.system.clock), state, folder);
   if (context.json) {
     const { actions, at: began, endedAt: ended, ...facts } = detail;
     printJson(context, {
@@ -155,6 +156,28 @@ function detailOf(run: RunState, plan: Plan | undefined, clock: Clock): RunDetai
     ...(plan && { playbooks: plan.playbooks.map(({ file }) => file) }),
     ...(confirm && { confirm }),
     ...(next !== undefined && { next }),
+  };
+}
+
+/** Where that is which somebody had made of a register and which was given up by name. */
+function withKept(detail: RunDetail, state: StateDirectory, folder: RunFolder): RunDetail {
+  const placeOf = (digest: Digest) => {
+    const pack = [folder.before, folder.after].find((one) => one.has(digest));
+    return pack?.path ?? (state.blobs.has(digest) ? state.blobs.pathOf(digest) : undefined);
+  };
+  return {
+    ...detail,
+    actions: detail.actions.map((action) => {
+      const { found, register, status } = action;
+      if (found === undefined || (status !== "set" && status !== "restored")) return action;
+      const contents = kinds.get(register.slice(0, register.indexOf(":")))?.contents?.(found) ?? [];
+      const kept = contents.flatMap((digest) => {
+        const place = placeOf(digest);
+        return place === undefined ? [] : [`its content is kept as ${digest} in ${place}`];
+      });
+      const was = found.is === "absent" ? "that somebody had removed it was given up" : "what somebody had made of it was given up";
+      return { ...action, detail: [was, ...kept].join("; ") };
+    }),
   };
 }
 

@@ -106,7 +106,7 @@ const EVENTS: { readonly [event: string]: { readonly record: object; readonly fr
     from: ["pending", "intended", "failed", "conflict", "unknown", "undoing", "done", "kept"],
     to: "failed",
   },
-  unknown: { record: { t: "unknown", action: 1, why: "" }, from: ["pending", "intended", "unknown", "failed"], to: "unknown" },
+  unknown: { record: { t: "unknown", action: 1, why: "" }, from: ["pending", "intended", "unknown", "failed", "undoing"], to: "unknown" },
   answered: { record: { t: "answer", action: 1, happened: true }, from: ["unknown", "intended"], to: "done" },
   denied: { record: { t: "answer", action: 1, happened: false }, from: ["unknown", "intended"], to: "pending" },
   conflict: {

@@ -1,6 +1,6 @@
 export { readBase } from "./base.ts";
 export { Blobs } from "./blobs.ts";
-export { syncDirectory, writeDurably } from "./durable.ts";
+export { writeDurably } from "./durable.ts";
 export { EventNotes, type HeardNote, type LogReader, sentKey } from "./event-notes.ts";
 export { type Parsed, parseJournal } from "./frame.ts";
 export { type Keys, keysFrom } from "./keys.ts";

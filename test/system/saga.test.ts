@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +16,7 @@ import { MortalSystem } from "../support/mortal-system.ts";
 import { startNats } from "../support/servers/nats.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { share } from "../support/share.ts";
-import { must } from "./machine.ts";
+import { must, run } from "./machine.ts";
 import { needing } from "./servers.ts";
 
 const lacks = postgresLacks();
@@ -260,7 +259,7 @@ resources:
   }
 
   async end(): Promise<void> {
-    spawnSync("chattr", ["-R", "-f", "-i", this.folder]);
+    run(["chattr", "-R", "-f", "-i", this.folder]);
     await this.peer.stop();
     const manager = await this.servers.broker.client.jetstreamManager();
     for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);

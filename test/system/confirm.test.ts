@@ -35,8 +35,8 @@ describe("the unit of confirm --print-unit", () => {
     place.write("live/two", "old");
     // So long that no reverter comes to it before it is ended.
     for (const [stack, within] of [
-      ["one", "20s"],
-      ["two", "23s"],
+      ["one", "7s"],
+      ["two", "9s"],
     ] as const) {
       const book = place.write(
         `${stack}.yaml`,

@@ -56,7 +56,8 @@ export function everyNth<T>(list: readonly T[], step: number, turn = 0): readonl
   return list.filter((_, index) => index % step === turn % step);
 }
 
-/** So many of a list, evenly from all of it. */
+/** So many of a list, evenly from all of it, from the middles of its parts. */
 export function spread<T>(list: readonly T[], count: number): readonly T[] {
-  return list.filter((_, index) => Math.floor((index * count) / list.length) !== Math.floor(((index - 1) * count) / list.length));
+  const parts = Math.min(count, list.length);
+  return Array.from({ length: parts }, (_, n) => list[Math.floor(((n + 0.5) * list.length) / parts)] as T);
 }

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { sha256 } from "../../src/core/index.ts";
@@ -107,6 +107,12 @@ export class RealSite {
     rmSync(this.state, { recursive: true, force: true });
     rmSync(this.site, { recursive: true, force: true });
     must("cp", "-a", this.start, this.site);
+  }
+
+  /** Whether there is a run that a command could go on with. */
+  begun(): boolean {
+    const runs = join(this.state, "runs");
+    return existsSync(runs) && readdirSync(runs).some((run) => existsSync(join(runs, run, "journal")));
   }
 
   /** One command line of the real program; `through` stands before it, such as strace. */

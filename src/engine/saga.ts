@@ -53,20 +53,37 @@ export class Sagas {
       const { results } = this.book.work;
       // Of a two-phase transaction all or none is made as it is; only its check can speak against it.
       const failed = saga.mode === "saga" && members.some(({ n }) => BAD.has(results.get(n)?.status ?? ""));
-      if (!failed && !(await this.isRefused(saga, members))) continue;
-      this.ended.add(saga.name);
-      const outcome = await this.undo(saga, members);
+      const outcome = await this.settle(saga, members, failed);
       if (outcome !== undefined) return outcome;
     }
     return undefined;
   }
 
+  /** Checks what a process had set that ended before it knew whether the check likes it. Gives a failure that ends the run. */
+  async unchecked(): Promise<Outcome | undefined> {
+    for (const saga of this.sagas) {
+      const outcome = await this.settle(saga, membersOf(this.book.work, saga), false);
+      if (outcome !== undefined) return outcome;
+    }
+    return undefined;
+  }
+
+  private async settle(saga: PlannedTransaction, members: readonly Change[], failed: boolean): Promise<Outcome | undefined> {
+    if (!failed && !(await this.isRefused(saga, members))) return undefined;
+    this.ended.add(saga.name);
+    return this.undo(saga, members);
+  }
+
   /** Whether all is set and the transaction's check does not like it. */
   private async isRefused(saga: PlannedTransaction, members: readonly Change[]): Promise<boolean> {
     const { work } = this.book;
-    if (saga.check === undefined || !members.every(({ n }) => work.run.steps.get(n)?.status === "done")) return false;
+    if (saga.check === undefined || !awaitsCheck(work, saga, members)) return false;
     const why = await refusal(work, saga.check);
-    if (why === undefined) return false;
+    if (why === undefined) {
+      // Were this lost, it would be asked once more.
+      work.append({ t: "decide", transaction: saga.name, to: "checked" });
+      return false;
+    }
     work.tools.emit({ type: "note", text: `transaction ${saga.name}: ${why}` });
     this.book.refused.push(`transaction ${saga.name}: ${why}`);
     return true;
@@ -89,6 +106,12 @@ export class Sagas {
     }
     return abortSaga(work, saga, this.takeBack);
   }
+}
+
+/** Whether all of a transaction is set, and nobody knows yet whether its check likes that. */
+function awaitsCheck({ run }: Work, { name, check }: PlannedTransaction, members: readonly Change[]): boolean {
+  if (check === undefined || run.checked.has(name) || members.length === 0) return false;
+  return members.every(({ n }) => run.steps.get(n)?.status === "done");
 }
 
 /** Why a transaction's check does not like what was set. */
@@ -142,13 +165,22 @@ export async function finishAborts(work: Work, takeBack: TakeBack): Promise<Outc
   return undefined;
 }
 
-/** Takes back the sagas that are neither whole nor past what cannot be taken back: another run plans without them. */
+/**
+ * Takes back the sagas that are neither whole nor past what cannot be taken back, and what is whole and was not checked: another
+ * run plans without them.
+ */
 export async function abortUnfinished(work: Work, takeBack: TakeBack): Promise<Outcome | undefined> {
-  for (const saga of (work.plan.transactions ?? []).filter(({ mode }) => mode === "saga")) {
+  for (const saga of work.plan.transactions ?? []) {
     const members = membersOf(work, saga);
     const done = members.filter(({ n }) => work.run.steps.get(n)?.status === "done");
-    const isWhole = done.length === members.length;
-    if (isWhole || begun(work, saga).length === 0 || done.some(({ label }) => label === "irreversible")) continue;
+    const isWhole = done.length === members.length && !awaitsCheck(work, saga, members);
+    if (
+      isWhole ||
+      (saga.mode === "two_phase" && done.length < members.length) ||
+      begun(work, saga).length === 0 ||
+      done.some(({ label }) => label === "irreversible")
+    )
+      continue;
     const outcome = await abortSaga(work, saga, takeBack);
     if (outcome !== undefined) return outcome;
   }

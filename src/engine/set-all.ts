@@ -50,6 +50,8 @@ class Pass {
     const { direction } = this.book;
     work.willDo(todo.length);
     try {
+      const unchecked = await this.sagas.unchecked();
+      if (unchecked !== undefined) return unchecked;
       for (const stage of stagesOf(todo, direction, work.tools.kinds, unitsOf(work))) {
         // What is decided together is one group, however large.
         const limit = stage.some(({ n }) => twoPhaseOf(work, n) !== undefined) ? stage.length : GROUP_LIMIT;

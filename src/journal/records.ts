@@ -58,7 +58,8 @@ export interface Sent {
 export interface Decide {
   readonly t: "decide";
   readonly transaction: string;
-  readonly to: "commit" | "abort" | "retry";
+  /** `checked`: all of it is set, and its check passed. */
+  readonly to: "commit" | "abort" | "retry" | "checked";
   /** With `commit`: what participants answered to being prepared, by action; what ends them may need it. */
   readonly answers?: { readonly [action: string]: Digest };
 }

@@ -85,6 +85,8 @@ export interface RunState {
   readonly breakers: Map<string, BreakerState>;
   /** What was decided about each transaction, until that is through. */
   readonly transactions: Map<string, "commit" | "abort">;
+  /** Transactions whose check passed. */
+  readonly checked: Set<string>;
   /** The turn of the command that came last to it; 0 in a journal of before turns were counted. */
   turn: number;
   /** The steps whose registers hold a secret; undefined where the journal is of before that was said. */
@@ -170,6 +172,7 @@ export function runState(records: readonly JournalRecord[]): RunState | undefine
     steps: new Map(),
     breakers: new Map(),
     transactions: new Map(),
+    checked: new Set(),
     turn: 0,
     sensitive: begin.sensitive ?? (begin.turn === undefined ? undefined : []),
     began: begin.at,
@@ -251,6 +254,11 @@ export function take(state: RunState, record: JournalRecord): void {
       return;
     }
     case "decide":
+      if (record.to === "checked") {
+        state.checked.add(record.transaction);
+        return;
+      }
+      if (record.to !== "commit") state.checked.delete(record.transaction);
       if (record.to === "retry") state.transactions.delete(record.transaction);
       else state.transactions.set(record.transaction, record.to);
       for (const [action, answer] of Object.entries(record.answers ?? {})) Object.assign(state.steps.get(Number(action)) ?? {}, { answer });

@@ -1,4 +1,4 @@
-import type { Problem, StopSignal, System, SystemFault } from "../core/index.ts";
+import type { JsonObject, Problem, StopSignal, System, SystemFault } from "../core/index.ts";
 import { StateDirectory } from "../journal/index.ts";
 import { githubAnnotations, jsonText, problemsJson, renderProblems, type Style, withoutCommands } from "../report/index.ts";
 
@@ -75,8 +75,9 @@ export function printAnnotations(context: Context, problems: readonly Problem[])
 }
 
 /** Writes a result as JSON, with a line end. */
-export function printJson(context: Context, value: Parameters<typeof jsonText>[0]): void {
-  context.out.write(`${context.redact(jsonText(value, 2))}\n`);
+export function printJson(context: Context, value: object): void {
+  // An interface of ours is no JsonObject to the compiler, though it is plain data.
+  context.out.write(`${context.redact(jsonText(value as JsonObject, 2))}\n`);
 }
 
 /** Shows problems: on stderr for people, as a result in JSON. */

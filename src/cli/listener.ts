@@ -46,9 +46,18 @@ type Duty = Reaction | { readonly do: "take back"; readonly name: string };
 
 /** How long one try waits for the lock, in ms; between two it is looked whether a signal came. */
 const PATIENCE = 1000;
-/** Between two tries to send what waits for a log that is away, in ms: the first pause and the longest. */
-const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 60_000;
+/** Pauses between two tries of the same, in ms: the first and the longest; each is twice the one before. */
+export interface Pauses {
+  readonly first: number;
+  readonly longest: number;
+}
+
+export function nextPause(last: number | undefined, { first, longest }: Pauses): number {
+  return last === undefined ? first : Math.min(last * 2, longest);
+}
+
+/** Between two tries to send what waits for a log that is away. */
+const UNSENT: Pauses = { first: 1000, longest: 60_000 };
 /** After so many ms of waiting it is looked whether a signal came. */
 const SLICE = 100;
 
@@ -74,7 +83,7 @@ export class Listener {
   private readonly reached = new Set<string>();
   private saidLost = "";
   /** What could not be sent, and from when on it is tried again. */
-  private outbox = { waits: "", pause: FIRST_PAUSE, from: 0 };
+  private outbox: { readonly waits: string; readonly pause?: number; readonly from: number } = { waits: "", from: 0 };
 
   constructor(context: Context, file: string, options: WatchOptions) {
     this.context = context;
@@ -192,10 +201,8 @@ export class Listener {
     if (clock.mono() < from) return;
     const now = (await sendOver(this.logs, context, state, this.options)).join("; ");
     if (now !== "" && now !== waits) context.err.write(shown(context, `${now}; it is tried until they are sent\n`));
-    this.outbox =
-      now === ""
-        ? { waits: "", pause: FIRST_PAUSE, from: 0 }
-        : { waits: now, pause: Math.min(pause * 2, LONGEST_PAUSE), from: clock.mono() + pause };
+    const next = nextPause(pause, UNSENT);
+    this.outbox = now === "" ? { waits: "", from: 0 } : { waits: now, pause: next, from: clock.mono() + next };
   }
 
   private async lock(): Promise<LockedDirectory | undefined> {

@@ -1,5 +1,5 @@
 import type { Parsed } from "./size.ts";
-import { sqlPlace } from "./sql.ts";
+import { percentDecoded, sqlPlace } from "./sql.ts";
 
 /** Where an event log is, from its URL. `name` is that without credentials: for messages and notes. */
 export type EventPlace =
@@ -49,7 +49,7 @@ export function eventPlace(url: string): Parsed<EventPlace> {
 }
 
 function filePlace(name: string, { host, pathname }: URL): Parsed<EventPlace> {
-  const path = decoded(pathname);
+  const path = percentDecoded(pathname);
   if (host !== "") return wrong("an event file is on this machine: file:///srv/events/log has three slashes");
   if (path === undefined || path === "/" || path === "") return wrong("file:// needs the absolute path of a file: file:///srv/events/log");
   return { ok: true, value: { kind: "file", name, path } };
@@ -64,7 +64,7 @@ function natsPlace({ protocol, host, pathname, username, password, search }: URL
       `an event log in NATS names a stream and a subject: ${form}; a stream is letters, digits, _ and -, a subject such words with dots between them`,
     );
   if (search !== "") return wrong(`an event log in NATS has nothing behind its subject: ${form}`);
-  const [user, secret] = [decoded(username), decoded(password)];
+  const [user, secret] = [percentDecoded(username), percentDecoded(password)];
   if (user === undefined || secret === undefined) return wrong(`in a user and a password % is written as %25: ${form}`);
   // As NATS itself reads it: a name alone is a token.
   const login = user === "" ? {} : secret === "" ? { token: user } : { user, password: secret };
@@ -88,12 +88,4 @@ function postgresPlace(url: URL): Parsed<EventPlace> {
 
 function wrong(detail: string): Parsed<EventPlace> {
   return { ok: false, summary: "no event log", detail };
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined; // a percent sign that begins no escape: the caller says so
-  }
 }

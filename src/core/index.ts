@@ -5,7 +5,7 @@ export { type EventPlace, eventPlace } from "./event-place.ts";
 export * as fields from "./fields.ts";
 export { type Checked, checkFields, type Field, type Fields, type Issue, nearest, type SpecOf, schemaOf } from "./fields.ts";
 export * from "./hidden-state.ts";
-export { canonicalJson, given, isObject, type Json, type JsonObject, sameJson } from "./json.ts";
+export { canonicalJson, given, isObject, type Json, type JsonObject, partAt, sameJson, withTexts } from "./json.ts";
 export { applyMode, formatMode, type Mode, type ModeStep, modeProblem, parseMode } from "./mode.ts";
 export * from "./names.ts";
 export * from "./network.ts";

@@ -9,6 +9,24 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The part of a value that a path of names, or places in lists, leads to; undefined where there is none. */
+export function partAt(value: Json | undefined, path: readonly string[]): Json | undefined {
+  let found = value;
+  for (const step of path) {
+    if (Array.isArray(found)) found = (found as readonly Json[])[Number(step)];
+    else found = isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
+  }
+  return found;
+}
+
+/** The same value with something else in the place of each text in it; names stay. */
+export function withTexts(value: Json, give: (text: string) => Json): Json {
+  if (typeof value === "string") return give(value);
+  if (Array.isArray(value)) return (value as readonly Json[]).map((one) => withTexts(one, give));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withTexts(one, give)]));
+}
+
 /**
  * JSON text with the keys of every map in code-unit order and no spaces, so that equal values have equal text.
  * Keys whose value is undefined are left out, as JSON.stringify does.

@@ -1,4 +1,5 @@
 import { isObject, type Json } from "./json.ts";
+import { percentDecoded } from "./sql.ts";
 
 /** What `result('call:x').id` stands for until it is known: `⟦result:call%3Ax:id⟧`. */
 export const RESULT_MARK = "⟦result:";
@@ -101,10 +102,7 @@ function referenceOf(of = "", path = ""): ResultReference {
   return { of: decoded(of), path: path === "" ? [] : path.split("/").map(decoded) };
 }
 
+/** What is not well-formed is no mark of ours: somebody's text looks like one. */
 function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // no mark of ours: somebody's text looks like one
-  }
+  return percentDecoded(text) ?? text;
 }

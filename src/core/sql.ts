@@ -27,7 +27,7 @@ export function sqlPlace(url: string): SqlPlace | undefined {
   const { protocol, hostname, port, pathname } = new URL(url);
   const dialect = SCHEMES[protocol];
   if (dialect === undefined) return undefined;
-  const path = decoded(pathname);
+  const path = percentDecoded(pathname);
   if (path === undefined) return undefined;
   if (dialect === "sqlite") {
     if (hostname !== "" || !path.startsWith("/") || path === "/") return undefined;
@@ -40,7 +40,8 @@ export function sqlPlace(url: string): SqlPlace | undefined {
   return { dialect, origin, name: `${origin}/${database}`, database };
 }
 
-function decoded(text: string): string | undefined {
+/** Text out of a URL; undefined where it is not well-formed. */
+export function percentDecoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {

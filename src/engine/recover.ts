@@ -50,16 +50,16 @@ function foldersOf(work: Work): ReadonlySet<string> {
 function removeTemps(work: Work, held: Directories, folder: string, prefix: string): void {
   const { tools } = work;
   const { files } = tools.system;
+  const below = folder === "/" ? "" : folder;
   let removed = false;
   try {
     // Held, so that it is not another folder by the time of the removal.
-    const within = held.leaf(`${folder === "/" ? "" : folder}/.`);
-    for (const entry of files.readDirectory(within)) {
+    for (const entry of files.readDirectory(held.leaf(`${below}/.`))) {
       // A stash is no temp: it is how a revert gives back the very inode of a file with several names, once its action began.
       const stash = /-(\d+)-stash$/.exec(entry.name);
       if (stash && work.run.steps.get(Number(stash[1]))?.acted) continue;
       if (!entry.name.startsWith(`${prefix}-`) || (entry.type !== "file" && entry.type !== "symlink")) continue;
-      files.unlink(held.leaf(`${folder === "/" ? "" : folder}/${entry.name}`));
+      files.unlink(held.leaf(`${below}/${entry.name}`));
       removed = true;
     }
     if (removed) files.sync(held.descriptor(folder));

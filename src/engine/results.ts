@@ -9,6 +9,7 @@ import {
   type PlannedResource,
   type PlannedSetting,
   type Problem,
+  partAt,
   RESULT_MARK,
   type Reader,
   type Register,
@@ -67,11 +68,7 @@ function resultOf({ of, path }: ResultReference, reader: Reader): Json {
       `${name} was done and its answer was lost, so there is nothing to take \`${path.join(".")}\` from: write the value itself in its place, or do it again on purpose with a new \`occurrence\``,
     );
   const answer = JSON.parse(reader.contents.text(receipt.answer)) as Json;
-  let found: Json | undefined = isObject(answer) && "body" in answer ? answer.body : answer;
-  for (const step of path) {
-    if (Array.isArray(found)) found = (found as readonly Json[])[Number(step)];
-    else found = isObject(found) ? found[step] : undefined;
-  }
+  const found = partAt(bodyOf(answer), path);
   if (found === undefined)
     throw new SystemFault(
       "no-result",
@@ -92,8 +89,13 @@ export function placed(
   return new SystemFault(fault.code, `${at.file}:${at.line}:${at.column}: ${fault.message}`, { cause: fault });
 }
 
+/** What the other side said; of an HTTP answer its body. */
+function bodyOf(answer: Json): Json | undefined {
+  return isObject(answer) && "body" in answer ? answer.body : answer;
+}
+
 function namesIn(answer: Json): string {
-  const body = isObject(answer) && "body" in answer ? answer.body : answer;
+  const body = bodyOf(answer);
   return isObject(body) ? `; it has ${Object.keys(body).join(", ")}` : "";
 }
 

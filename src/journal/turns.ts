@@ -1,5 +1,6 @@
 import { type Plan, type RunId, SystemFault } from "../core/index.ts";
-import { type Ledger, recordRun, recordUnreadable } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import { recordRun, recordUnreadable } from "./record-run.ts";
 import type { JournalRecord } from "./records.ts";
 import { type RunState, runState, take } from "./run-state.ts";
 

@@ -1,4 +1,16 @@
-import { isObject, type Json, NO_TABLE, type Reader, type RequestData, receiptStatement, SystemFault, sqlPlace } from "../core/index.ts";
+import {
+  isObject,
+  type Json,
+  NO_TABLE,
+  partAt,
+  type Reader,
+  type RequestData,
+  receiptStatement,
+  SystemFault,
+  sameJson,
+  sqlPlace,
+  withTexts,
+} from "../core/index.ts";
 
 /** A question to another machine whose answer tells whether an effect happened. `{key}` in it stands for the effect's key. */
 export type Question = WebQuestion | ReceiptQuestion;
@@ -17,7 +29,7 @@ type WebQuestion = {
 /** Asks it. What it finds is given where there is something to give. Throws SystemFault where there is no answer. */
 export async function asked(question: Question, key: string, reader: Reader): Promise<"happened" | "not" | { readonly gave: Json }> {
   if ("receipt" in question) return (await hasReceipt(question as ReceiptQuestion, key, reader)) ? "happened" : "not";
-  const { http, where } = filled(question, key) as WebQuestion;
+  const { http, where } = withTexts(question, (text) => text.replaceAll("{key}", key)) as WebQuestion;
   const response = await reader.remote.http({ ...http, method: "GET" });
   if (response.status >= 300) return "not";
   let answer: Json;
@@ -28,7 +40,7 @@ export async function asked(question: Question, key: string, reader: Reader): Pr
   }
   if (where === undefined) return { gave: { body: answer } };
   const found = candidates(answer).find((one) =>
-    Object.entries(where).every(([path, value]) => JSON.stringify(at(one, path)) === JSON.stringify(value)),
+    Object.entries(where).every(([path, value]) => sameJson(partAt(one, path.split(".")), value)),
   );
   return found === undefined ? "not" : { gave: { body: found } };
 }
@@ -50,17 +62,4 @@ function candidates(answer: Json): readonly Json[] {
   if (Array.isArray(answer)) return answer as Json[];
   if (!isObject(answer)) return [];
   return [answer, ...Object.values(answer).flatMap((value) => (Array.isArray(value) ? (value as Json[]) : []))];
-}
-
-function at(value: Json, path: string): Json | undefined {
-  let found: Json | undefined = value;
-  for (const step of path.split(".")) found = isObject(found) ? found[step] : undefined;
-  return found;
-}
-
-function filled(value: Json, key: string): Json {
-  if (typeof value === "string") return value.replaceAll("{key}", key);
-  if (Array.isArray(value)) return value.map((one) => filled(one as Json, key));
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one, key)]));
 }

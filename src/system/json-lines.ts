@@ -55,7 +55,7 @@ function split(bytes: Buffer, start: number): { readonly lines: readonly JsonLin
 function parsed(line: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return isObject(value as never) ? (value as JsonObject) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined; // the rest of a write that was cut off: whoever wrote it writes it again
   }

@@ -145,16 +145,7 @@ export class MortalSystem implements System {
     mine.http = async (request) => {
       this.live();
       if (request.method === "GET" || request.method === "HEAD") return network.http(request);
-      const call: Call = { name: "request", given: [request] };
-      this.before(call);
-      const response = await network.http(request).catch((thrown: unknown) => {
-        this.failed(call);
-        // The process that dies after its request is gone before it hears that the request was lost.
-        if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
-        throw thrown;
-      });
-      this.after(call);
-      return response;
+      return this.sent({ name: "request", given: [request] }, () => network.http(request));
     };
     mine.sql = async (url, options) => {
       this.live();
@@ -176,32 +167,27 @@ export class MortalSystem implements System {
     return mine;
   }
 
-  private async publish(session: BrokerSession, message: KeyedMessage): ReturnType<BrokerSession["publish"]> {
-    this.live();
-    const call: Call = { name: "publish", given: [message] };
-    this.before(call);
-    const said = await session.publish(message).catch((thrown: unknown) => {
-      this.failed(call);
-      if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
-      throw thrown;
-    });
-    this.after(call);
-    return said;
+  private publish(session: BrokerSession, message: KeyedMessage): ReturnType<BrokerSession["publish"]> {
+    return this.sent({ name: "publish", given: [message] }, () => session.publish(message));
   }
 
   /** A statement that only asks is no moment of its own. */
   private async query(session: SqlSession, text: string, values?: Parameters<SqlSession["query"]>[1]): ReturnType<SqlSession["query"]> {
     this.live();
     if (/^\s*(SELECT|SHOW|SET)\b/i.test(text)) return session.query(text, values);
-    const call: Call = { name: "query", given: [text, values] };
+    return this.sent({ name: "query", given: [text, values] }, () => session.query(text, values));
+  }
+
+  /** Something for another machine: the process that dies after it is gone before it hears that it was lost. */
+  private async sent<T>(call: Call, act: () => Promise<T>): Promise<T> {
     this.before(call);
-    const result = await session.query(text, values).catch((thrown: unknown) => {
+    const answer = await act().catch((thrown: unknown) => {
       this.failed(call);
       if (this.calls === this.at && this.when === "after" && this.fault === undefined) this.die();
       throw thrown;
     });
     this.after(call);
-    return result;
+    return answer;
   }
 
   private mortalFiles(): Files {

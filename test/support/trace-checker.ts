@@ -67,6 +67,7 @@ export class TraceChecker implements Watcher {
     if (name === "request" || name === "publish" || name === "query") {
       if (name === "query" && !CHANGES.test(given[0] as string)) return;
       this.outside += 1;
+      if (this.syncFailed !== "") this.object(`I17: a ${name} after a failed sync (${this.syncFailed})`);
       if (name === "request") this.checkRequest(given[0] as HttpRequest);
       else if (name === "publish") this.checkMessage(given[0] as KeyedMessage);
       else this.checkStatement(given[0] as string);
@@ -162,7 +163,6 @@ export class TraceChecker implements Watcher {
   /** What another machine is told is recorded first: an effect under its key, an object by the intent of its register. */
   private checkRequest({ method, url, headers }: HttpRequest): void {
     const what = `${method} ${url}`;
-    if (this.syncFailed !== "") this.object(`I17: ${what} after a failed sync (${this.syncFailed})`);
     const key = headers?.["idempotency-key"]?.replaceAll('"', "");
     const runs = this.runs();
     const isTold =
@@ -174,18 +174,16 @@ export class TraceChecker implements Watcher {
                 mayEnd(run, change, { method, url }),
             ),
           )
-        : runs.some(({ records }) => records.some((record) => "key" in record && record.key === key));
+        : runs.some(({ records }) => tellsOf(records, key));
     if (!isTold) this.object(`I8: ${what}: no durable record says that it leaves`);
   }
 
   private checkMessage({ to, key }: KeyedMessage): void {
-    if (this.syncFailed !== "") this.object(`I17: a message to ${to} after a failed sync (${this.syncFailed})`);
-    const isTold = this.runs().some(({ records }) => records.some((record) => "key" in record && record.key === key));
+    const isTold = this.runs().some(({ records }) => tellsOf(records, key));
     if (!isTold) this.object(`I8: a message to ${to}: no durable record says that it leaves`);
   }
 
   private checkStatement(text: string): void {
-    if (this.syncFailed !== "") this.object(`I17: ${text} after a failed sync (${this.syncFailed})`);
     const isTold = this.runs().some((run) => run.plan.changes.some(({ n, register }) => register.kind !== "path" && isUnderWay(run, n)));
     if (!isTold) this.object(`I8: ${text}: no durable intent is about anything in a database`);
   }
@@ -316,6 +314,11 @@ function names(record: JournalRecord, n: number): boolean {
   if ("action" in record) return record.action === n;
   if (!("n" in record)) return false;
   return record.n.some((from, place) => place % 2 === 0 && from <= n && n <= (record.n[place + 1] as number));
+}
+
+/** Whether a record says that something leaves under a key. */
+function tellsOf(records: readonly JournalRecord[], key: string): boolean {
+  return records.some((record) => "key" in record && record.key === key);
 }
 
 /** Whether one of the run's packs has a content, durable with its bytes and its name. */

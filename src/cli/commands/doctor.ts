@@ -37,7 +37,7 @@ Examples:
     if (!fixed.ok) return fixed.exit;
     const checks = checkAll(context, options.deep === true);
     const exit = checks.some(({ status }) => status === "fail") ? EXIT.failed : 0;
-    if (context.json) printJson(context, { format: 1, exit, fixed: fixed.value, checks } as never);
+    if (context.json) printJson(context, { format: 1, exit, fixed: fixed.value, checks });
     else {
       for (const what of fixed.value) print(context, `mended: ${safeLine(what)}\n`);
       for (const check of checks) print(context, textOf(check));

@@ -109,7 +109,7 @@ async function showRun(
       actions: actions.map((action) => ({ ...action })),
       ...(plan && { plan: planJson(plan) }),
       problems: problemsJson(problems),
-    } as never);
+    });
   } else {
     print(context, renderRun(detail, context.outStyle, localTime));
     if (plan) print(context, `\n${await renderPlan(plan, lookInto(state, folder), { ...context.outStyle, full: options.full === true })}`);
@@ -221,7 +221,7 @@ function salvage(context: Context, folder: RunFolder): number {
       format: 1,
       run: folder.run,
       journals: found.map(({ name, rest, length, records, salvage: behind }) => ({ name, rest, length, records, salvage: behind })),
-    } as never);
+    });
   else
     for (const { name, rest, length, records, salvage: behind } of found) {
       const state = rest === "none" ? "whole" : `${rest} at byte ${length}`;

@@ -51,7 +51,7 @@ Examples:
     const stacks: StackStatus[] = [];
     for (const stack of [...names].sort()) stacks.push(await statusOf(context, reading, stack, orphans.get(stack)));
     const breakers = openBreakers(reading, context);
-    if (context.json) printJson(context, { format: 1, stacks, breakers } as never);
+    if (context.json) printJson(context, { format: 1, stacks, breakers });
     else print(context, renderStatus(stacks, context.outStyle, localTime, breakers));
     return 0;
   },

@@ -1,14 +1,14 @@
 import { formatDuration } from "../../core/index.ts";
 import { jsonText } from "../../report/index.ts";
 import { type Context, EXIT, print, refuse, shown, UsageError } from "../context.ts";
-import { type Handled, Listener, type WatchOptions } from "../listener.ts";
+import { type Handled, Listener, nextPause, type Pauses, type WatchOptions } from "../listener.ts";
 import { lockOptions, playbookOptions } from "../options.ts";
 import type { CommandModule } from "./command.ts";
 
-/** Pauses between two tries of what failed, in ms: the first and the longest. */
-const FAILED = { first: 1000, longest: 60_000 };
+/** Between two tries of what failed. */
+const FAILED: Pauses = { first: 1000, longest: 60_000 };
 /** Likewise of a log that is away. */
-const AWAY = { first: 500, longest: 10_000 };
+const AWAY: Pauses = { first: 500, longest: 10_000 };
 
 /** The daemon: applies a playbook when the events come that it is `on`. */
 export const watch: CommandModule = {
@@ -78,10 +78,6 @@ async function listen(context: Context, listener: Listener, once: boolean): Prom
     }
   }
   return 0;
-}
-
-function nextPause(last: number | undefined, { first, longest }: { readonly first: number; readonly longest: number }): number {
-  return last === undefined ? first : Math.min(last * 2, longest);
 }
 
 function say(context: Context, text: string): void {

@@ -44,7 +44,7 @@ Examples:
     const registers = meant(context, reading, plans, named);
     const reports = [];
     for (const register of registers) reports.push(await reportOn(context, reading, plans, register));
-    if (context.json) printJson(context, { format: 1, registers: reports.map(({ report, was }) => ({ ...report, was })) } as never);
+    if (context.json) printJson(context, { format: 1, registers: reports.map(({ report, was }) => ({ ...report, was })) });
     else print(context, reports.map(({ text }) => text).join("\n"));
     return 0;
   },

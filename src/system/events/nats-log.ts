@@ -11,7 +11,7 @@ import {
   type SystemFault,
 } from "../../core/index.ts";
 import { placeFault, timeoutOf } from "../network/place.ts";
-import { connectNats, managerOf, type Nats } from "../network/real-broker-nats.ts";
+import { connectNats, managerOf, type Nats, WRONG_LAST_SEQUENCE } from "../network/real-broker-nats.ts";
 import { Bell } from "./bell.ts";
 import { stackEventIn } from "./file-log.ts";
 import { placeOf, placeText, readingOn } from "./place-in-log.ts";
@@ -24,7 +24,6 @@ const INTERVAL = 5_000;
 /** Where the account may not subscribe nobody tells. */
 const UNTOLD_INTERVAL = 500;
 const BATCH = 500;
-const WRONG_LAST_SEQUENCE = 10071;
 const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
 
@@ -239,7 +238,7 @@ function arrivedIn(message: JsMsg, log: string): readonly Arrived[] {
 function stackEventOf(message: JsMsg): StackEvent | undefined {
   try {
     const value: unknown = message.json();
-    return isObject(value as never) ? stackEventIn(value as never) : undefined;
+    return isObject(value) ? stackEventIn(value) : undefined;
   } catch {
     return undefined; // somebody else put it there: none of ours
   }

@@ -122,7 +122,7 @@ class PostgresqlLog implements EventLog {
   }
 
   private arrivedIn({ position, event }: JsonObject, log: string): readonly Arrived[] {
-    const found = isObject(event as never) ? stackEventIn(event as JsonObject) : undefined;
+    const found = isObject(event) ? stackEventIn(event) : undefined;
     return found === undefined ? [] : [{ event: found, next: placeText({ log, last: Number(position) }) }];
   }
 

@@ -1,4 +1,4 @@
-import { type HttpOperation, isObject, type Json, originOf, type RequestData, SystemFault } from "../../core/index.ts";
+import { type HttpOperation, isObject, type Json, originOf, partAt, type RequestData, SystemFault, withTexts } from "../../core/index.ts";
 import type { ActionContext, Prepared } from "../workbench.ts";
 import { sendHttp } from "./http-performer.ts";
 import type { Remotes } from "./remotes.ts";
@@ -152,23 +152,18 @@ function filled(request: RequestData, given: Given): RequestData {
 }
 
 function filledBody(body: Json, given: Given): Json {
-  if (typeof body === "string") {
-    const alone = new RegExp(`^${MARK.source}$`).exec(body)?.[1];
+  return withTexts(body, (text) => {
+    const alone = new RegExp(`^${MARK.source}$`).exec(text)?.[1];
     // Alone, a mark is its value as it is: a number stays one.
-    return alone === undefined ? body.replace(MARK, (_, name: string) => String(partOf(name, given))) : partOf(alone, given);
-  }
-  if (Array.isArray(body)) return (body as readonly Json[]).map((one) => filledBody(one, given));
-  if (!isObject(body)) return body;
-  return Object.fromEntries(Object.entries(body).map(([name, one]) => [name, filledBody(one, given)]));
+    return alone === undefined ? text.replace(MARK, (_, name: string) => String(partOf(name, given))) : partOf(alone, given);
+  });
 }
 
 function partOf(name: string, { key, answer, at }: Given): Json {
   if (name === "key") return key;
   const whole = isObject(answer) ? answer : {};
   const headers = isObject(whole.headers) ? whole.headers : {};
-  let found: Json | undefined = name === "location" ? headers.location : whole.body;
-  for (const step of name.split(".").slice(1))
-    found = Array.isArray(found) ? (found as readonly Json[])[Number(step)] : isObject(found) ? found[step] : undefined;
+  const found = name === "location" ? headers.location : partAt(whole.body, name.split(".").slice(1));
   if (found === undefined || found === null)
     throw takenBack(
       `the answer to the request that prepares it, ${at}, has no ${name === "location" ? "Location" : `\`${name.slice(7)}\``}`,

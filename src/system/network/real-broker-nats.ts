@@ -14,7 +14,8 @@ export type Nats = typeof import("nats");
 
 /** Of a duplicate window only so much is used: clocks differ. */
 const WINDOW_USED = 0.9;
-const WRONG_LAST_SEQUENCE = 10071;
+/** The server refuses a message because its subject has one already. */
+export const WRONG_LAST_SEQUENCE = 10071;
 const NO_MESSAGE = 10037;
 /** Messages that are looked through for one that is in doubt. */
 const LOOKED_THROUGH = 100_000;

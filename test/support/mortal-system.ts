@@ -54,6 +54,8 @@ export interface Watcher {
   after?(call: Call): void;
   /** In place of `after`, where the call threw. */
   failed?(call: Call): void;
+  /** Whether the process dies before a call, wherever else it may die. */
+  kills?(call: Call): boolean;
 }
 
 /** A system that dies at a chosen mutating call, as by SIGKILL: from then on nothing it does has an effect. */
@@ -115,6 +117,7 @@ export class MortalSystem implements System {
     const { name, given } = call;
     this.trace.push(typeof given[0] === "string" ? `${name} ${given[0]}` : name);
     for (const watcher of this.watchers) watcher.before?.(call);
+    if (this.watchers.some((watcher) => watcher.kills?.(call) === true)) this.die();
     if (this.calls !== this.at) return;
     if (this.fault !== undefined) {
       this.failed(call);

@@ -1,18 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
-import type { System } from "../../src/core/index.ts";
-import { realSystem } from "../../src/system/index.ts";
 import { tally } from "../support/figures.ts";
 import { HttpPeer } from "../support/http-peer.ts";
 import type { PeerRequest } from "../support/http-peer-model.ts";
-import { runCommand } from "../support/in-process.ts";
-import { MortalSystem } from "../support/mortal-system.ts";
+import { MortalPlace } from "../support/mortal-place.ts";
 import { startNats } from "../support/servers/nats.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { share } from "../support/share.ts";
@@ -38,15 +34,14 @@ interface Told {
 }
 
 /** Six members on four kinds of other sides, a file before them and one behind. */
-class Scene {
-  readonly folder = mkdtempSync(join(tmpdir(), "setpoint-saga-"));
+class Scene extends MortalPlace {
   readonly told: string[] = [];
   private readonly name = `saga${++scenes}`;
   private readonly servers: Servers;
   readonly peer: HttpPeer;
-  private hours = 0;
 
   private constructor(servers: Servers, peer: HttpPeer) {
+    super("saga");
     this.servers = servers;
     this.peer = peer;
   }
@@ -137,10 +132,6 @@ resources:
     return this.servers.pg.sql(text);
   }
 
-  at(path: string): string {
-    return join(this.folder, path);
-  }
-
   /** Requests of a method to a path are answered with a status, and not executed. */
   refuse(method: string, path: string, status = 403): void {
     this.peer.model.fault = (request: PeerRequest) =>
@@ -170,43 +161,15 @@ resources:
     };
   }
 
-  /** A system an hour later than the last one, whose waits take no time: no breaker is open any more. */
-  private later(): System {
-    const system = realSystem();
-    this.hours += 1;
-    const ahead = this.hours * 3_600_000;
-    return {
-      ...system,
-      clock: { ...system.clock, mono: () => system.clock.mono() + ahead, sleep: (ms) => system.clock.sleep(ms / 100) },
-    };
-  }
-
-  async run(module: CommandModule, at = 0, when: "before" | "after" = "before") {
-    const mortal = new MortalSystem(this.later(), at, when);
-    let exit: number | undefined;
-    let said = "";
-    try {
-      const ran = await runCommand(module, mortal, this.folder, module === apply ? [this.at("book.yaml")] : []);
-      exit = ran.exit;
-      said = ran.out + ran.err;
-    } catch (thrown) {
-      said = String((thrown as Error).stack);
-    }
-    const { calls, trace, dead } = mortal;
-    mortal.bury();
-    await mortal.network.close();
+  override async run(module: CommandModule, at = 0, when: "before" | "after" = "before") {
+    const ran = await super.run(module, at, when);
     const name = module === apply ? "apply" : module === resume ? "resume" : "revert";
-    this.told.push(dead ? `${name} died ${when} ${at}: ${trace.at(-1)}` : `${name}: exit ${exit}\n${said}`);
-    return { exit, said, calls };
+    this.told.push(ran.dead ? `${name} died ${when} ${at}: ${ran.last}` : `${name}: exit ${ran.exit}\n${ran.said}`);
+    return ran;
   }
 
   get story(): string {
     return this.told.join("\n");
-  }
-
-  begun(): boolean {
-    const runs = this.at("state/runs");
-    return existsSync(runs) && readdirSync(runs).some((run) => readdirSync(join(runs, run)).includes("journal"));
   }
 
   /** How often each member took effect, and was taken back. */
@@ -258,12 +221,12 @@ resources:
     expect(this.registers(), this.story).toBe("0 false false");
   }
 
-  async end(): Promise<void> {
+  override async end(): Promise<void> {
     run(["chattr", "-R", "-f", "-i", this.folder]);
     await this.peer.stop();
     const manager = await this.servers.broker.client.jetstreamManager();
     for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
-    rmSync(this.folder, { recursive: true, force: true });
+    super.end();
   }
 }
 

@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
@@ -10,11 +9,10 @@ import { doctor } from "../../src/cli/commands/doctor.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
 import { status } from "../../src/cli/commands/status.ts";
-import type { System } from "../../src/core/index.ts";
-import { realSystem } from "../../src/system/index.ts";
 import { tally } from "../support/figures.ts";
-import { contextFor, runCommand } from "../support/in-process.ts";
-import { Killed, MortalSystem, type Watcher } from "../support/mortal-system.ts";
+import { contextFor } from "../support/in-process.ts";
+import { MortalPlace } from "../support/mortal-place.ts";
+import type { Watcher } from "../support/mortal-system.ts";
 import { Reservations } from "../support/reservations.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { share } from "../support/share.ts";
@@ -68,13 +66,12 @@ class Hotel {
 }
 
 /** A file, a row and a reservation that change together. */
-class Scene {
-  readonly folder = mkdtempSync(join(tmpdir(), "setpoint-two-phase-http-"));
+class Scene extends MortalPlace {
   private readonly bank: Postgres;
   private readonly hotel: Hotel;
-  private hours = 0;
 
   constructor(bank: Postgres, hotel: Hotel) {
+    super("two-phase-http");
     this.bank = bank;
     this.hotel = hotel;
     hotel.empty();
@@ -115,27 +112,6 @@ resources:
     return `ticket ${ticket}, balance ${this.bank.sql("SELECT balance FROM accounts")}, booked ${effects}, held ${prepared} ${this.bank.sql("SELECT count(*) FROM pg_prepared_xacts")}`;
   }
 
-  begun(): boolean {
-    const runs = join(this.folder, "state/runs");
-    return existsSync(runs) && readdirSync(runs).some((run) => existsSync(join(runs, run, "journal")));
-  }
-
-  /** What a run journalled, for a message. */
-  journal(): string {
-    const runs = join(this.folder, "state/runs");
-    return readdirSync(runs)
-      .map((run) => readFileSync(join(runs, run, "journal"), "utf8"))
-      .join("\n");
-  }
-
-  /** A system an hour later than the last one, whose waits take no time: no breaker is open any more. */
-  private later(): System {
-    const system = realSystem();
-    this.hours += 1;
-    const ahead = this.hours * 3_600_000;
-    return { ...system, clock: { ...system.clock, mono: () => system.clock.mono() + ahead, sleep: (ms) => system.clock.sleep(ms / 50) } };
-  }
-
   /** What a command that only looks prints with --json. */
   async json(module: CommandModule): Promise<{ readonly [name: string]: unknown }> {
     const texts = { out: "", err: "" };
@@ -143,33 +119,10 @@ resources:
     return JSON.parse(texts.out) as { readonly [name: string]: unknown };
   }
 
-  /** `dies`: the process is killed as it is about to send such a statement. */
-  async run(module: CommandModule, at = 0, when: "before" | "after" = "before", dies?: RegExp) {
-    const watcher: Watcher = {
-      before: ({ given }) => {
-        if (dies?.test(String(given[0])) !== true) return;
-        mortal.dead = true;
-        throw new Killed();
-      },
-    };
-    const mortal: MortalSystem = new MortalSystem(this.later(), at, when, undefined, [watcher]);
-    let exit: number | undefined;
-    let said = "";
-    try {
-      const ran = await runCommand(module, mortal, this.folder, module === apply ? [join(this.folder, "book.yaml")] : []);
-      exit = ran.exit;
-      said = ran.out + ran.err;
-    } catch (thrown) {
-      said = String((thrown as Error).stack);
-    }
-    const { calls, trace } = mortal;
-    mortal.bury();
-    await mortal.network.close();
-    return { exit, said, calls, last: trace.at(-1) ?? "" };
-  }
-
-  end(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+  /** Runs an apply whose process is killed as it is about to send such a statement. */
+  async diesAt(statement: RegExp): Promise<void> {
+    const watcher: Watcher = { kills: ({ given }) => statement.test(String(given[0])) };
+    await this.run(apply, 0, "before", [watcher]);
   }
 }
 
@@ -231,7 +184,7 @@ describe("a file, a row and a reservation in a two-phase transaction", () => {
     async () => {
       await withScene(async (scene) => {
         const began = Date.now();
-        await scene.run(apply, 0, "before", /^COMMIT PREPARED/);
+        await scene.diesAt(/^COMMIT PREPARED/);
         await bank.crash();
         const row = {
           transaction: "travel",

@@ -1,16 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
-import type { CommandModule } from "../../src/cli/commands/command.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
-import type { System } from "../../src/core/index.ts";
-import { realSystem } from "../../src/system/index.ts";
 import { tally } from "../support/figures.ts";
-import { runCommand } from "../support/in-process.ts";
-import { MortalSystem, type Watcher } from "../support/mortal-system.ts";
+import { MortalPlace } from "../support/mortal-place.ts";
+import type { Watcher } from "../support/mortal-system.ts";
 import { Mariadb, mariadbLacks } from "../support/servers/mariadb.ts";
 import { Postgres, postgresLacks } from "../support/servers/postgres.ts";
 import { share } from "../support/share.ts";
@@ -26,12 +22,11 @@ interface Servers {
 }
 
 /** Two files, two PostgreSQL servers and a MariaDB that change together, and a prepared transaction of somebody else on each server. */
-class Scene {
-  readonly folder = mkdtempSync(join(tmpdir(), "setpoint-two-phase-"));
+class Scene extends MortalPlace {
   private readonly servers: Servers;
-  private hours = 0;
 
   constructor(servers: Servers) {
+    super("two-phase");
     this.servers = servers;
     const { one, two, my } = servers;
     for (const server of [one, two]) {
@@ -73,45 +68,6 @@ class Scene {
     const { one, two, my } = this.servers;
     const gids = "SELECT gid FROM pg_prepared_xacts ORDER BY gid";
     return [one.sql(gids), two.sql(gids), my.sql("XA RECOVER").replace(/^[\d|]*/gm, "")].join(" ");
-  }
-
-  /** A system an hour later than the last one, whose waits take no time: no breaker is open any more. */
-  private later(): System {
-    const system = realSystem();
-    this.hours += 1;
-    const ahead = this.hours * 3_600_000;
-    return { ...system, clock: { ...system.clock, mono: () => system.clock.mono() + ahead, sleep: (ms) => system.clock.sleep(ms / 50) } };
-  }
-
-  async run(module: CommandModule, at = 0, when: "before" | "after" = "before", watchers: readonly Watcher[] = []) {
-    const mortal = new MortalSystem(this.later(), at, when, undefined, watchers);
-    let exit: number | undefined;
-    let said = "";
-    try {
-      const ran = await runCommand(module, mortal, this.folder, module === apply ? [join(this.folder, "book.yaml")] : []);
-      exit = ran.exit;
-      said = ran.out + ran.err;
-    } catch (thrown) {
-      said = String((thrown as Error).stack);
-    }
-    const { dead, calls, trace } = mortal;
-    mortal.bury();
-    await mortal.network.close();
-    return { exit, said, dead, calls, last: trace.at(-1) ?? "" };
-  }
-
-  begun(): boolean {
-    try {
-      return readdirSync(join(this.folder, "state/runs")).some((run) =>
-        readdirSync(join(this.folder, "state/runs", run)).includes("journal"),
-      );
-    } catch {
-      return false; // it died before it made the folder
-    }
-  }
-
-  end(): void {
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

@@ -49,11 +49,16 @@ export function percentDecoded(text: string): string | undefined {
   }
 }
 
-/** An identifier, quoted; dots part a schema from what is in it. */
+/** One identifier, quoted, dots and all. */
+export function quoteIdentifier(dialect: SqlDialect, name: string): string {
+  return dialect === "mariadb" ? `\`${name.replaceAll("`", "``")}\`` : `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A name, quoted; dots part a schema from what is in it. */
 export function quoteName(dialect: SqlDialect, name: string): string {
   return name
     .split(".")
-    .map((part) => (dialect === "mariadb" ? `\`${part.replaceAll("`", "``")}\`` : `"${part.replaceAll('"', '""')}"`))
+    .map((part) => quoteIdentifier(dialect, part))
     .join(".");
 }
 

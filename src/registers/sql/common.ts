@@ -3,7 +3,9 @@ import {
   type JsonObject,
   NO_TABLE,
   parameter,
+  quoteIdentifier,
   quoteName,
+  quoteText,
   type Reader,
   type Register,
   type SqlDialect,
@@ -72,9 +74,9 @@ export class Statement {
     return parameter(this.dialect, this.values.length);
   }
 
-  /** A column's name: one identifier, dots and all. */
+  /** A column's name. */
   column(name: string): string {
-    return quoteName(this.dialect, name.replaceAll(".", "\u0000")).replaceAll("\u0000", ".");
+    return quoteIdentifier(this.dialect, name);
   }
 
   /** Lets a row be made again with the number that it had, also in a column that PostgreSQL counts by itself. */
@@ -90,4 +92,9 @@ export class Statement {
 /** A register of a kind in a database. */
 export function sqlRegister(kind: string, name: string, about: SqlAbout & JsonObject): Register & { readonly about: JsonObject } {
   return { kind, key: `${placeOf(about.url).name}/${name}`, about };
+}
+
+/** A role of PostgreSQL, or an account of MariaDB, which is of a host. */
+export function quoteAccount(dialect: SqlDialect, name: string, host = "%"): string {
+  return dialect === "mariadb" ? `${quoteText(dialect, name)}@${quoteText(dialect, host)}` : quoteIdentifier(dialect, name);
 }

@@ -1,4 +1,4 @@
-import { type Goal, type JsonObject, type Label, quoteName, quoteText, type Register, type RegisterKind } from "../../core/index.ts";
+import { type Goal, type JsonObject, type Label, quoteIdentifier, quoteText, type Register, type RegisterKind } from "../../core/index.ts";
 import { ask, originOfDatabase, placeOf, quietDatabase, type SqlAbout } from "./common.ts";
 import { ddl } from "./ddl.ts";
 
@@ -44,7 +44,7 @@ export const sqlDatabase: RegisterKind<DatabaseState> = {
   transition(register, from, to) {
     const { url, name } = aboutOf(register);
     const { dialect } = placeOf(url);
-    const quoted = dialect === "mariadb" ? `\`${name.replaceAll("`", "``")}\`` : `"${name.replaceAll('"', '""')}"`;
+    const quoted = quoteIdentifier(dialect, name);
     if (to.is === "absent") {
       if (from.is === "absent") return [];
       const guard = {
@@ -57,7 +57,7 @@ export const sqlDatabase: RegisterKind<DatabaseState> = {
     if (from.is === "absent") return ddl(register, [created(dialect, quoted, to)], { alone: true });
     const statements: string[] = [];
     if (dialect === "postgresql" && to.owner !== undefined && to.owner !== from.owner)
-      statements.push(`ALTER DATABASE ${quoted} OWNER TO ${quoteName(dialect, to.owner)}`);
+      statements.push(`ALTER DATABASE ${quoted} OWNER TO ${quoteIdentifier(dialect, to.owner)}`);
     if (dialect === "mariadb" && (to.encoding !== from.encoding || to.collation !== from.collation))
       statements.push(`ALTER DATABASE ${quoted}${forms(dialect, to)}`);
     return ddl(register, statements, { alone: true });
@@ -107,7 +107,7 @@ function withDatabase(url: string, name: string): string {
 
 function created(dialect: "postgresql" | "mariadb" | "sqlite", quoted: string, to: There): string {
   if (dialect === "mariadb") return `CREATE DATABASE ${quoted}${forms(dialect, to)}`;
-  const owner = to.owner === undefined ? "" : ` OWNER ${quoteName(dialect, to.owner)}`;
+  const owner = to.owner === undefined ? "" : ` OWNER ${quoteIdentifier(dialect, to.owner)}`;
   // template0 alone takes any encoding and collation.
   const other = to.encoding === undefined && to.collation === undefined ? "" : " TEMPLATE template0";
   const encoding = to.encoding === undefined ? "" : ` ENCODING ${quoteText(dialect, to.encoding)}`;

@@ -1,14 +1,5 @@
-import {
-  type Goal,
-  type JsonObject,
-  quoteName,
-  quoteText,
-  type Reader,
-  type Register,
-  type RegisterKind,
-  sameJson,
-} from "../../core/index.ts";
-import { ask, originOfDatabase, placeOf, quietDatabase, type SqlAbout, sqlRegister } from "./common.ts";
+import { type Goal, type JsonObject, quoteName, type Reader, type Register, type RegisterKind, sameJson } from "../../core/index.ts";
+import { ask, originOfDatabase, placeOf, quietDatabase, quoteAccount, type SqlAbout, sqlRegister } from "./common.ts";
 import { ddl } from "./ddl.ts";
 
 /** What a role may do with one thing, in alphabetical order. */
@@ -91,8 +82,8 @@ function aboutOf(register: Register): GrantAbout {
 
 function quotedRole(register: Register): string {
   const { role, host, url } = aboutOf(register);
-  if (placeOf(url).dialect === "mariadb") return `${quoteText("mariadb", role)}@${quoteText("mariadb", host ?? "%")}`;
-  return role.toLowerCase() === "public" ? "PUBLIC" : `"${role.replaceAll('"', '""')}"`;
+  const { dialect } = placeOf(url);
+  return dialect === "postgresql" && role.toLowerCase() === "public" ? "PUBLIC" : quoteAccount(dialect, role, host);
 }
 
 function onWhat(register: Register): string {

@@ -1,6 +1,7 @@
 import {
   type Goal,
   type JsonObject,
+  quoteIdentifier,
   quoteName,
   type Reader,
   type Register,
@@ -45,8 +46,8 @@ export const sqlIndex: RegisterKind<IndexState> = {
     const { dialect } = placeOf(url);
     const alone = concurrently === true && dialect === "postgresql";
     const during = alone ? " CONCURRENTLY" : "";
-    const schema = dialect !== "mariadb" && table.includes(".") ? `${table.split(".")[0]}.` : "";
-    const own = quoteName(dialect, `${schema}${name.replaceAll(".", "\u0000")}`).replaceAll("\u0000", ".");
+    const schema = dialect !== "mariadb" && table.includes(".") ? `${quoteIdentifier(dialect, table.split(".")[0] ?? "")}.` : "";
+    const own = `${schema}${quoteIdentifier(dialect, name)}`;
     const drop = dialect === "mariadb" ? `DROP INDEX ${own} ON ${quoteName(dialect, table)}` : `DROP INDEX${during} ${own}`;
     return ddl(
       register,
@@ -86,7 +87,7 @@ function aboutOf(register: Register): IndexAbout {
 
 function created(register: Register, to: IndexState & { readonly is: "index" }, dialect: SqlDialect, during: string): string {
   const { table, name, method, where } = aboutOf(register);
-  const column = (one: string) => quoteName(dialect, one.replaceAll(".", "\u0000")).replaceAll("\u0000", ".");
+  const column = (one: string) => quoteIdentifier(dialect, one);
   const using = method === undefined || dialect === "sqlite" ? "" : ` USING ${column(method)}`;
   const columns = to.columns.map(column).join(", ");
   const start = `CREATE ${to.unique ? "UNIQUE " : ""}INDEX${during} ${column(name)}`;

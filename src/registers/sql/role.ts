@@ -3,7 +3,7 @@ import {
   type Goal,
   type JsonObject,
   type Label,
-  quoteName,
+  quoteIdentifier,
   quoteText,
   type Reader,
   type Register,
@@ -14,7 +14,7 @@ import {
   sameJson,
   type View,
 } from "../../core/index.ts";
-import { ask, originOfDatabase, placeOf, quietDatabase, type SqlAbout, sqlRegister } from "./common.ts";
+import { ask, originOfDatabase, placeOf, quietDatabase, quoteAccount, type SqlAbout, sqlRegister } from "./common.ts";
 import { ddl } from "./ddl.ts";
 import { hashOf, isHashOf } from "./password.ts";
 
@@ -68,7 +68,7 @@ export const sqlRole: RegisterKind<RoleState> = {
         literal: to.password as Digest,
       });
     const had = from.is === "role" ? from.member_of : [];
-    const one = (role: string) => quoteName("postgresql", role.replaceAll(".", "\u0000")).replaceAll("\u0000", ".");
+    const one = (role: string) => quoteIdentifier("postgresql", role);
     for (const role of to.member_of) if (!had.includes(role)) statements.push(`GRANT ${one(role)} TO ${name}`);
     for (const role of had) if (!to.member_of.includes(role)) statements.push(`REVOKE ${one(role)} FROM ${name}`);
     return ddl(register, statements);
@@ -134,8 +134,7 @@ function aboutOf(register: Register): RoleAbout {
 
 function quotedRole(register: Register): string {
   const { name, host } = aboutOf(register);
-  if (dialectOf(register) === "mariadb") return `${quoteText("mariadb", name)}@${quoteText("mariadb", host ?? "%")}`;
-  return `"${name.replaceAll('"', '""')}"`;
+  return quoteAccount(dialectOf(register), name, host);
 }
 
 function optionsOf(from: RoleState, to: Role): string {

@@ -1,4 +1,4 @@
-import { type Goal, type JsonObject, type Label, quoteName, quoteText, type Register, type RegisterKind } from "../../core/index.ts";
+import { type Goal, type JsonObject, type Label, quoteIdentifier, quoteText, type Register, type RegisterKind } from "../../core/index.ts";
 import { ask, originOfDatabase, quietDatabase, type SqlAbout, sqlRegister } from "./common.ts";
 import { ddl } from "./ddl.ts";
 
@@ -19,9 +19,9 @@ export const sqlSchema: RegisterKind<SchemaState> = {
       }),
     ),
   transition(register, from, to) {
-    const name = quoted(nameOf(register));
+    const name = quoteIdentifier("postgresql", nameOf(register));
     if (to.is === "absent") return from.is === "absent" ? [] : ddl(register, [`DROP SCHEMA ${name} RESTRICT`]);
-    const owner = to.owner === undefined ? "" : quoteName("postgresql", to.owner);
+    const owner = to.owner === undefined ? "" : quoteIdentifier("postgresql", to.owner);
     if (from.is === "absent") return ddl(register, [`CREATE SCHEMA ${name}${owner === "" ? "" : ` AUTHORIZATION ${owner}`}`]);
     return ddl(register, owner !== "" && to.owner !== from.owner ? [`ALTER SCHEMA ${name} OWNER TO ${owner}`] : []);
   },
@@ -42,10 +42,10 @@ export const sqlExtension: RegisterKind<ExtensionState> = {
       }),
     ),
   transition(register, from, to) {
-    const name = quoted(nameOf(register));
+    const name = quoteIdentifier("postgresql", nameOf(register));
     if (to.is === "absent") return from.is === "absent" ? [] : ddl(register, [`DROP EXTENSION ${name} RESTRICT`]);
     const version = to.version === undefined ? "" : quoteText("postgresql", to.version);
-    const schema = to.schema === undefined ? "" : quoted(to.schema);
+    const schema = to.schema === undefined ? "" : quoteIdentifier("postgresql", to.schema);
     if (from.is === "absent")
       return ddl(register, [
         `CREATE EXTENSION ${name}${schema === "" ? "" : ` SCHEMA ${schema}`}${version === "" ? "" : ` VERSION ${version}`}`,
@@ -80,9 +80,4 @@ export function namedRegister(kind: "sql_schema" | "sql_extension", about: Named
 
 function nameOf(register: Register): string {
   return (register.about as unknown as Named).name;
-}
-
-/** One identifier, dots and all. */
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -126,6 +126,14 @@ export interface Plan {
   readonly origins?: { readonly [digest: string]: string };
 }
 
+/** The pivots, by their numbers: of each saga the first step that cannot be taken back, behind which it only goes forward. */
+export function pivotsOf({ transactions = [], changes }: Pick<Plan, "transactions" | "changes">): ReadonlySet<number> {
+  const pivots = transactions
+    .filter(({ mode }) => mode === "saga")
+    .map(({ name }) => changes.find(({ transaction, label }) => transaction === name && label === "irreversible"));
+  return new Set(pivots.flatMap((pivot) => (pivot === undefined ? [] : [pivot.n])));
+}
+
 const ZEROS = "0".repeat(64);
 const FIELD = /^\{"format":1,"digest":"([0-9a-f]{64})",/;
 

@@ -1,15 +1,15 @@
-import { type Change, error, type Problem, registerId } from "../core/index.ts";
+import { type Change, error, type Problem, pivotsOf, registerId } from "../core/index.ts";
 import type { Expanded } from "./expand.ts";
 import type { PlanParts } from "./plan-parts.ts";
 import { kindOf } from "./read.ts";
 
 /** What stands against the transactions of a plan, or should be known of them. */
 export function transactionProblems({ transactions }: Expanded, changes: readonly Change[], parts: PlanParts): readonly Problem[] {
+  const pivots = pivotsOf({ ...(transactions && { transactions }), changes });
   return (transactions ?? []).flatMap(({ name, mode, at }): readonly Problem[] => {
     const members = changes.filter(({ transaction }) => transaction === name);
     if (mode === "two_phase") return members.flatMap((member) => twoPhaseProblems(name, member, members, parts));
-    // What cannot be taken back is the pivot: behind it the saga only goes forward.
-    const pivot = members.findIndex(({ label }) => label === "irreversible");
+    const pivot = members.findIndex(({ n }) => pivots.has(n));
     if (pivot < 0 || pivot === members.length - 1) return [];
     const change = members[pivot] as Change;
     return [

@@ -1,4 +1,4 @@
-import { type ActionResult, type Change, type Orphan, type Plan, type RunReport, registerId } from "../core/index.ts";
+import { type ActionResult, type Change, type Orphan, type Plan, pivotsOf, type RunReport, registerId } from "../core/index.ts";
 import { contentChange, isSensitive, needsDiffer } from "./content-change.ts";
 import { differingFields, fieldChanges, stateText } from "./field-changes.ts";
 import { type Differ, loadDiffer } from "./line-diff.ts";
@@ -33,9 +33,10 @@ export async function markdownReport(plan: Plan, report: RunReport | undefined, 
   addHead(out, plan, look);
   if (report) addRunCounts(out, report);
   const loud = plan.changes.filter((change) => change.action === "delete" || change.label === "irreversible");
-  addTable(out, "Deletes and irreversible changes", loud, report ? limit / 3 : notes);
+  const pivots = pivotsOf(plan);
+  addTable(out, "Deletes and irreversible changes", loud, pivots, report ? limit / 3 : notes);
   if (report) addRunLists(out, report);
-  addTable(out, "Changes", plan.changes, notes);
+  addTable(out, "Changes", plan.changes, pivots, notes);
   addOrphans(out, plan);
   await addDiffs(out, plan, look);
   return out.text();
@@ -106,18 +107,18 @@ function addList<T>(out: Budget, title: string, items: readonly T[], show: (item
 }
 
 /** `keep`: what must stay free for what comes behind. */
-function addTable(out: Budget, title: string, changes: readonly Change[], keep: number): void {
+function addTable(out: Budget, title: string, changes: readonly Change[], pivots: ReadonlySet<number>, keep: number): void {
   if (changes.length === 0) return;
   const heads = `\n### ${title}\n\n| action | resource | declared at | notes |\n| --- | --- | --- | --- |\n`;
   if (!out.add(heads, keep)) {
     out.add(`\n_${title}: ${number(changes.length)}, cut here._\n`);
     return;
   }
-  const cut = changes.findIndex((change) => !out.add(tableRow(change), keep));
+  const cut = changes.findIndex((change) => !out.add(tableRow(change, pivots), keep));
   if (cut >= 0) out.add(`\n_${count(changes.length - cut, "more change")}, cut here._\n`);
 }
 
-function tableRow(change: Change): string {
+function tableRow(change: Change, pivots: ReadonlySet<number>): string {
   const named = change.resources.slice(0, resourcesNamed);
   const more = change.resources.length > named.length ? ` and ${number(change.resources.length - named.length)} more` : "";
   const [only] = change.resources;
@@ -127,6 +128,7 @@ function tableRow(change: Change): string {
   const tentative = tentativeText(change);
   const notes = [
     change.label === "irreversible" ? "**irreversible**" : change.label === "compensated" ? "compensated" : "",
+    change.transaction === undefined ? "" : `${pivots.has(change.n) ? "pivot of" : "in"} ${inlineCode(change.transaction)}`,
     tentative === undefined ? "" : inlineCode(tentative),
     change.note ?? "",
     change.foreign === undefined ? "" : `last set by ${inlineCode(change.foreign)}`,

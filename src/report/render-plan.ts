@@ -1,4 +1,4 @@
-import { type Change, type Plan, registerId } from "../core/index.ts";
+import { type Change, type Plan, pivotsOf, registerId } from "../core/index.ts";
 import { contentChange, isSensitive, needsDiffer } from "./content-change.ts";
 import { fieldChanges } from "./field-changes.ts";
 import { type Differ, type DiffLine, differsInTabs, loadDiffer } from "./line-diff.ts";
@@ -35,6 +35,7 @@ interface Sheet {
   readonly glyphs: Glyphs;
   readonly differ: Differ | undefined;
   readonly lines: string[];
+  readonly pivots: ReadonlySet<number>;
 }
 
 /**
@@ -44,7 +45,7 @@ interface Sheet {
 export async function renderPlan(plan: Plan, look: Look, style: Style): Promise<string> {
   const { shown, folded } = fold(plan.changes, style);
   const differ = shown.some(needsDiffer) ? await loadDiffer() : undefined;
-  const sheet: Sheet = { style, look, paint: painterOf(style), glyphs: glyphsOf(style), differ, lines: [] };
+  const sheet: Sheet = { style, look, paint: painterOf(style), glyphs: glyphsOf(style), differ, lines: [], pivots: pivotsOf(plan) };
   // Where a plan is folded, its deletes and irreversible changes are all named, but only the first ones in detail.
   let detailed = plan.changes.length > manyChanges && !style.full ? shownFirst : Number.POSITIVE_INFINITY;
   for (const group of groupsOf(shown)) {
@@ -94,8 +95,8 @@ interface Heading {
 }
 
 function showChange(sheet: Sheet, change: Change, { name, place, by = [], indent, detailed }: Heading): void {
-  const { paint, lines, glyphs } = sheet;
-  const notes = notesOf(change, paint);
+  const { paint, lines, glyphs, pivots } = sheet;
+  const notes = notesOf(change, paint, pivots);
   const head = [
     `${paintAction(paint, change.action, glyphs.mark[change.action])} ${paint.bold(name)}`,
     ...(place === undefined ? [] : [paint.dim(place)]),
@@ -106,11 +107,14 @@ function showChange(sheet: Sheet, change: Change, { name, place, by = [], indent
 }
 
 /** What must be known of a change besides its diff. `exact` is what one expects and is not said. */
-function notesOf(change: Change, paint: Painter): string[] {
+function notesOf(change: Change, paint: Painter, pivots: ReadonlySet<number>): string[] {
   const notes: string[] = [];
   if (change.label === "irreversible") notes.push(paint.bold.red("IRREVERSIBLE"));
   if (change.label === "compensated") notes.push(paint.yellow("compensated"));
-  if (change.transaction !== undefined) notes.push(paint.dim(`in ${safeLine(change.transaction)}`));
+  if (change.transaction !== undefined)
+    notes.push(
+      pivots.has(change.n) ? paint.yellow(`pivot of ${safeLine(change.transaction)}`) : paint.dim(`in ${safeLine(change.transaction)}`),
+    );
   if (change.note !== undefined) notes.push(paint.yellow(safeLine(change.note)));
   const tentative = tentativeText(change);
   if (tentative !== undefined) notes.push(paint.magenta(safeLine(tentative)));

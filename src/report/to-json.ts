@@ -5,6 +5,7 @@ import {
   type Place,
   type Plan,
   type Problem,
+  pivotsOf,
   type RunReport,
   shownResults,
   shownState,
@@ -13,6 +14,7 @@ import {
 
 /** The plan in the documented shape of `--json`. `extra` adds fields at the top, which never replace documented ones. */
 export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
+  const pivots = pivotsOf(plan);
   const documented = {
     format: plan.format,
     stack: plan.stack,
@@ -29,6 +31,8 @@ export function planJson(plan: Plan, extra: JsonObject = {}): JsonObject {
       before: shownState(change.before, change.manner),
       after: shownState(change.after, change.manner),
       reason: change.reason,
+      ...(change.transaction !== undefined && { transaction: change.transaction }),
+      ...(pivots.has(change.n) && { pivot: true }),
       ...(change.foreign !== undefined && { foreign: change.foreign }),
       ...(change.note !== undefined && { note: change.note }),
     })),

@@ -117,3 +117,24 @@ test("a transaction within another, an unknown mode and two of one name are erro
   ]);
   for (const { at: place } of problems) expect(place?.line).toBeGreaterThan(1);
 });
+
+test("the plan names the pivot of a saga, and warns of one that is not the last", () => {
+  const step = (name: string, undo: string) => `
+      - command: ${name}
+        run: [ touch, ${name} ]
+        creates: ${name}
+        undo: ${undo}`;
+  const at = story().playbook(
+    `  - transaction: order\n    mode: saga\n    resources:${step("one", "[ rm, -f, one ]")}${step("two", "none")}${step("three", "none")}\n`,
+  );
+  const plan = at.run(2, "plan", "site.yaml");
+  expect(plan.stdout.match(/pivot of \S+|in transaction:\S+|in order/g)).toEqual(["in order", "pivot of order", "in order"]);
+  expect(plan.all).toContain("pivot-not-last");
+  const { changes } = at.run(2, "plan", "site.yaml", "--json", "--report", "markdown=plan.md").json();
+  expect(changes.map(({ transaction, pivot }) => [transaction, pivot === true])).toEqual([
+    ["order", false],
+    ["order", true],
+    ["order", false],
+  ]);
+  expect(at.read("plan.md")).toMatch(/pivot of <code>order</);
+});

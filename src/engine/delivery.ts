@@ -22,10 +22,6 @@ export class JournalFailed extends SystemFault {
   }
 }
 
-function isHappened(resolution: Resolution): boolean {
-  return resolution === "happened" || (typeof resolution === "object" && "gave" in resolution);
-}
-
 /** Sends what is for other machines: again where that may help and can do no harm (reliability.md §8). */
 export class Delivery {
   private readonly book: Book;
@@ -57,7 +53,7 @@ export class Delivery {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined) throw thrown;
-        if (failure.code === "taken-back" && isHappened(await this.resolve(act.step, act))) return;
+        if (failure.code === "taken-back" && (await this.resolve(act.step, act)) === "happened") return;
         const next = effect ? await this.afterTrouble(act, failure, attempt) : await this.afterDecision(act, failure, attempt);
         if (next === "happened") return;
         if (next === "give up") throw failure;

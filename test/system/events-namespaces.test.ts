@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
+import { seeded } from "../../src/system/simulated/index.ts";
 import { story } from "../stories/story.ts";
 import { EventStacks } from "../support/event-stacks.ts";
 import { tally } from "../support/figures.ts";
@@ -9,17 +10,6 @@ import { eventServers } from "../support/servers/event-servers.ts";
 import { until } from "../support/servers/port.ts";
 import { shareOf } from "../support/share.ts";
 import { onMachine } from "./machine.ts";
-
-/** Numbers from 0 to 1 that a seed gives again (mulberry32). */
-function chanceOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** In how many ms all must be well after the last harm: a connection that was cut is given up after 15 s, and pauses are 10 s. */
 const PATIENCE = 180_000;
@@ -34,7 +24,7 @@ describe.each(["nats", "postgresql"] as const)("two stacks in network namespaces
       if (lacks !== undefined) throw new Error(lacks);
       const seed = Number(process.env.SETPOINT_SEED ?? Date.now() % 1_000_000);
       process.stderr.write(`events over ${kind}: SETPOINT_SEED=${seed}\n`);
-      const chance = chanceOf(seed);
+      const choose = seeded(seed);
       const server = await eventServers[kind].start();
       let net: Namespaces | undefined;
       const daemons: { a?: ReturnType<EventStacks["daemon"]>; b?: ReturnType<EventStacks["daemon"]> } = {};
@@ -78,18 +68,18 @@ describe.each(["nats", "postgresql"] as const)("two stacks in network namespaces
         const bound = performance.now() + BOUND;
         for (let n = 0; n < rounds && performance.now() < bound; n++) {
           const wished = wish(`wish ${n}`);
-          const victim = chance() < 0.5 ? "a" : "b";
-          await sleep(chance() * 2500);
-          const isCut = chance() < 0.6;
+          const victim = choose(2) === 0 ? "a" : "b";
+          await sleep(choose(2500));
+          const isCut = choose(10) < 6;
           if (isCut) net.cut(victim);
-          await sleep(chance() * 1000);
-          if (!isCut || chance() < 0.5) {
+          await sleep(choose(1000));
+          if (!isCut || choose(2) === 0) {
             await kill(victim);
             begin(victim);
             harms.kill += 1;
           }
           if (isCut) {
-            await sleep(chance() * 4000);
+            await sleep(choose(4000));
             net.mend(victim);
             harms.cut += 1;
           }

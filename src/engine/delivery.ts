@@ -22,6 +22,11 @@ export class JournalFailed extends SystemFault {
   }
 }
 
+/** A reading that gives the answer anew says that it happened as well as one that gives none. */
+function isHappened(resolution: Resolution): boolean {
+  return resolution === "happened" || (typeof resolution === "object" && "gave" in resolution);
+}
+
 /** Sends what is for other machines: again where that may help and can do no harm (reliability.md §8). */
 export class Delivery {
   private readonly book: Book;
@@ -53,7 +58,7 @@ export class Delivery {
       } catch (thrown) {
         const failure = faultIn(thrown);
         if (failure === undefined) throw thrown;
-        if (failure.code === "taken-back" && (await this.resolve(act.step, act)) === "happened") return;
+        if (failure.code === "taken-back" && isHappened(await this.resolve(act.step, act))) return;
         const next = effect ? await this.afterTrouble(act, failure, attempt) : await this.afterDecision(act, failure, attempt);
         if (next === "happened") return;
         if (next === "give up") throw failure;

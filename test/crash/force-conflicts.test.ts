@@ -146,7 +146,7 @@ for (const [name, world] of Object.entries({ "a decided transaction": decided, "
           }
         }
       }
-      tally({ invariants: ["I11"], what: "kills", count: kills });
+      tally({ invariants: ["I11"], what: "simulated kills", count: kills });
     }, 600_000);
 
     test("I11: what somebody writes after a forced resume died is another conflict, and not set over unnamed", async () => {

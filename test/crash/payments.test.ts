@@ -140,7 +140,7 @@ describe("a payment, killed at every step and with requests and answers lost", (
       }
       expect(charges).toBe(TRIALS);
       expect(kills).toBeGreaterThan(TRIALS / 2);
-      tally({ invariants: ["I22"], what: "kills", count: kills });
+      tally({ invariants: ["I22"], what: "simulated kills", count: kills });
     }, 3_600_000);
   }
 

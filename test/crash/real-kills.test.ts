@@ -50,7 +50,7 @@ describe("the real program, killed on entry to each call that changes something"
           expect(site.look(), call.line).toEqual(invariant === "I3" ? after : before);
         }
         expect(kills).toBeGreaterThan(0);
-        tally({ invariants: [invariant], what: "kills", count: kills });
+        tally({ invariants: [invariant], what: "real kills", count: kills });
       },
       3_600_000,
     );
@@ -86,7 +86,7 @@ describe("the real program, killed on entry to each call that changes something"
           }
         }
         expect(kills).toBeGreaterThan(0);
-        tally({ invariants: ["I5", command === "resume" ? "I3" : "I4"], what: "kills", count: kills });
+        tally({ invariants: ["I5", command === "resume" ? "I3" : "I4"], what: "real kills", count: kills });
       },
       3_600_000,
     );
@@ -110,7 +110,7 @@ describe("the real program, killed on entry to each call that changes something"
         expect(site.look(), call.line).toEqual(before);
       }
       expect(kills).toBeGreaterThan(0);
-      tally({ invariants: ["I5", "I4"], what: "kills", count: kills });
+      tally({ invariants: ["I5", "I4"], what: "real kills", count: kills });
     },
     3_600_000,
   );
@@ -152,7 +152,7 @@ describe("the real program, kill -9 at random moments", () => {
         else site.undo(story);
         expect(site.look(), story).toEqual(words === "resume" ? after : before);
       }
-      tally({ invariants: ["I3", "I4", "I5"], what: "kills", count: kills });
+      tally({ invariants: ["I3", "I4", "I5"], what: "real kills", count: kills });
     },
     3_600_000,
   );

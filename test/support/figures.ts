@@ -4,9 +4,9 @@ import { expect } from "vitest";
 
 /** What was counted: one line of docs/reliability.md. */
 export interface Figure {
-  /** Of reliability.md §9, such as `I3`. */
+  /** Of reliability.md §9, such as `I3`; none where it counts for the whole suite. */
   readonly invariants: readonly string[];
-  /** What was tried, in the plural: `crash images`, `kills`, `faults`, `power cuts`, `signals`, `seeds`. */
+  /** What was tried, in the plural: `crash images`, `real kills`, `faults`, `power cuts`, `signals`, `seeds`. */
   readonly what: string;
   readonly count: number;
 }

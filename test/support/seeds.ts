@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { tally } from "./figures.ts";
 import { share } from "./share.ts";
 
 /** The one seed that is asked for by SETPOINT_SEED, to try a failure again. */
@@ -16,7 +17,9 @@ export function seedsUpTo(count: number): readonly number[] {
 /** Runs the body for a seed; what fails tells the one command that runs it again. */
 export async function withSeed<T>(seed: number, body: () => Promise<T>): Promise<T> {
   try {
-    return await body();
+    const held = await body();
+    tally({ invariants: [], what: "seeds", count: 1 });
+    return held;
   } catch (thrown) {
     const { currentTestName = "", testPath = "" } = expect.getState();
     const file = testPath.slice(testPath.indexOf("test/crash"));

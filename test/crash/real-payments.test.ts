@@ -115,7 +115,7 @@ describe("a payment by the real program, kill -9", () => {
         const { code, said } = await onward();
         expect([code, charges()], said).toEqual([0, 1]);
       }
-      tally({ invariants: ["I22"], what: "kills", count: times * 2 });
+      tally({ invariants: ["I22"], what: "real kills", count: times * 2 });
     }, 1_200_000);
 
     const moments = shareOf(40);
@@ -137,7 +137,7 @@ describe("a payment by the real program, kill -9", () => {
         const { code, said } = await onward();
         expect([code, charges()], `after ${ms} ms: ${said}`).toEqual([0, 1]);
       }
-      tally({ invariants: ["I22"], what: "kills", count: moments });
+      tally({ invariants: ["I22"], what: "real kills", count: moments });
     }, 1_200_000);
   }
 

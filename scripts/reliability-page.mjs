@@ -54,8 +54,42 @@ function sums(figures) {
   return [...counts].sort(([a, m], [b, n]) => n - m || byText(a, b));
 }
 
-/** @param found tests `{ file, titles, status }`, figures `{ invariants, what, count, test, file }`, and what they ran on. */
-export function reliabilityPage({ tests, figures, minutes, share, node, kernel, cores, version }) {
+const WORST_FIRST = ["failed", "passed", "skipped", "not run"];
+
+/** A test that several runs know is what the worst of them says, and not run only where none ran it. */
+function merged(runs) {
+  const byName = new Map();
+  for (const test of runs.flatMap(({ tests }) => tests)) {
+    const name = [test.file, ...test.titles].join("\n");
+    const other = byName.get(name);
+    if (other === undefined || WORST_FIRST.indexOf(test.status) < WORST_FIRST.indexOf(other.status)) byName.set(name, test);
+  }
+  return [...byName.values()];
+}
+
+/** What was run, by share; where there is but one, that says it all. */
+function parts(runs) {
+  if (runs.length < 2) return [];
+  return [
+    "",
+    `The figures are those of ${runs.length} runs:`,
+    "",
+    "| share | tests | time | crash images | on |",
+    "| --- | --- | --- | --- | --- |",
+    ...runs.map(({ share, tests, minutes, figures, node, kernel, cores }) => {
+      const ran = tests.filter(({ status }) => status !== "not run");
+      const images = figures.filter(({ what }) => what === "crash images").reduce((sum, { count }) => sum + count, 0);
+      return `| ${share} | ${written(ran.length)} | ${written(minutes)} min | ${written(images)} | Node ${node}, Linux ${kernel}, ${cores} cores |`;
+    }),
+  ];
+}
+
+/** @param runs each with its tests `{ file, titles, status }`, figures `{ invariants, what, count, test, file }`, and what they ran on. */
+export function reliabilityPage(runs) {
+  const tests = merged(runs);
+  const figures = runs.flatMap((run) => run.figures);
+  const minutes = runs.reduce((sum, run) => sum + run.minutes, 0);
+  const each = (name) => [...new Set(runs.map((run) => run[name]))].join(", ");
   const count = (status) => written(tests.filter((one) => one.status === status).length);
   const others = tests.filter(({ status }) => status !== "passed" && status !== "failed" && status !== "not run").length;
   const notRun = tests.some(({ status }) => status === "not run") ? `, ${count("not run")} not run this time` : "";
@@ -87,13 +121,14 @@ export function reliabilityPage({ tests, figures, minutes, share, node, kernel, 
     "",
     "| | |",
     "| --- | --- |",
-    `| setpoint | ${version} |`,
-    `| share of the long suites | ${share} (1 is all) |`,
-    `| on | Node ${node}, Linux ${kernel}, ${cores} cores |`,
+    `| setpoint | ${each("version")} |`,
+    `| share of the long suites | ${each("share")} (1 is all) |`,
+    `| on | Node ${each("node")}, Linux ${each("kernel")}, ${each("cores")} cores |`,
     `| time | ${written(minutes)} min |`,
     `| tests | ${count("passed")} passed, ${count("failed")} failed, ${written(others)} skipped${notRun} |`,
     `| violations | ${count("failed")} |`,
     ...sums(figures).map(([what, count]) => `| ${cell(what)} | ${written(count)} |`),
+    ...parts(runs),
     "",
     "## The promises",
     "",

@@ -116,7 +116,9 @@ function fileOperations(key: string, from: PathState, to: FileState, manner: Man
     const unlinks = to.hardLinkOf === "none" && linked(from) !== undefined;
     const sameContent = !unlinks && (to.content === undefined || to.content === from.content);
     const shared = (from.links ?? 1) > 1;
-    if (sameContent) {
+    // A revert to one of several names of a file: its inode is what comes back, and attributes alone would not bring it.
+    const rejoins = !shared && (to.links ?? 1) > 1 && manner.hardlinks === "break" && manner.write !== "in-place";
+    if (sameContent && !rejoins) {
       const changes = attributesOnly(key, from, to);
       // Attributes belong to the inode, so all names of it would get them.
       const parts = shared && manner.hardlinks === "break" && manner.write !== "in-place" && linked(from) === undefined;

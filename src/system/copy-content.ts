@@ -46,10 +46,13 @@ export function copyContent(files: Files, contents: ContentStore, digest: Digest
   }
 }
 
-/** Reads a content through where it is to be copied from a file, and throws SystemFault `content-moved` where it is no longer to be had. */
-export function checkContent(files: Files, contents: ContentStore, digest: Digest): void {
+/**
+ * The bytes of a content, or undefined where they are to be copied from a file that has them at this moment: for what is written
+ * in place, where nothing else may stand even for a moment. Throws SystemFault `content-moved` where they are to be had nowhere.
+ */
+export function bytesUnlessInFile(files: Files, contents: ContentStore, digest: Digest): Buffer | undefined {
   const origin = contents.fileOf(digest);
-  if (origin === undefined || !files.lstat(origin)) return;
+  if (origin === undefined || !files.lstat(origin)) return contents.bytes(digest);
   const source = files.openRead(origin);
   try {
     const hash = createHash("sha256");
@@ -59,7 +62,7 @@ export function checkContent(files: Files, contents: ContentStore, digest: Diges
       hash.update(buffer.subarray(0, count));
       position += count;
     }
-    if (hash.digest("hex") !== digest) elsewhere(contents, digest, origin);
+    return hash.digest("hex") === digest ? undefined : elsewhere(contents, digest, origin);
   } finally {
     files.close(source);
   }

@@ -1,5 +1,5 @@
 import { type Operation, SystemFault } from "../core/index.ts";
-import { checkContent, copyContent } from "./copy-content.ts";
+import { bytesUnlessInFile, copyContent } from "./copy-content.ts";
 import { fault } from "./read-file.ts";
 import { keepInode, restoreInode } from "./stash.ts";
 import type { ActionContext, Prepared, Workbench } from "./workbench.ts";
@@ -108,15 +108,18 @@ export function writeInPlace(bench: Workbench, operation: Operation & { do: "wri
   const free = system.files.freeSpace(target);
   if (free.bytes + (last?.size ?? 0) < size)
     throw new SystemFault("ENOSPC", `writing ${path}: ${size} bytes are needed and ${free.bytes} free`);
-  checkContent(system.files, bench.parts.contents, operation.content);
+  bytesUnlessInFile(system.files, bench.parts.contents, operation.content);
   return {
     commit: () => {
       bench.stillThere(path, target, last);
+      // Once more: what was done since the preparation may have changed the file that has it.
+      const bytes = bytesUnlessInFile(system.files, bench.parts.contents, operation.content);
       const fd = system.files.openWrite(target);
       bench.open.push(fd);
       try {
         system.files.truncate(fd, 0);
-        copyContent(system.files, bench.parts.contents, operation.content, fd);
+        if (bytes === undefined) copyContent(system.files, bench.parts.contents, operation.content, fd);
+        else system.files.writeAll(fd, bytes);
         bench.setMetadata(fd, path, operation);
       } catch (thrown) {
         throw fault(thrown, `writing ${path}`, "maybe");

@@ -1,4 +1,4 @@
-import { errnoOf, type FileStat, isKeyed, type Operation, SystemFault, sha256 } from "../core/index.ts";
+import { type Attributes, errnoOf, type FileStat, isKeyed, type Operation, SystemFault, sha256 } from "../core/index.ts";
 import { digestOpen, fault } from "./read-file.ts";
 import { sameStat } from "./reader.ts";
 import type { ActionContext, Prepared, Workbench } from "./workbench.ts";
@@ -40,7 +40,10 @@ export function keepInode(
   return { standing: last && standing, forget };
 }
 
-/** The way back to a shared inode that was put aside and still has the content; undefined where there is none such. */
+/**
+ * The way back to a shared inode that was put aside and still is as it was; undefined where there is none such. What was changed
+ * through its other names since is theirs: then the file becomes one of its own.
+ */
 export function restoreInode(
   bench: Workbench,
   operation: Operation & { do: "replaceFile" },
@@ -55,7 +58,7 @@ export function restoreInode(
   const fd = files.openRead(stash);
   bench.open.push(fd);
   const wanted = isKeyed(operation.content) ? sha256(bench.parts.contents.bytes(operation.content)) : operation.content;
-  if (digestOpen(files, fd, files.fstat(fd)).digest !== wanted) return undefined;
+  if (digestOpen(files, fd, files.fstat(fd)).digest !== wanted || !hasAttributes(bench, files.fstat(fd), operation)) return undefined;
   return {
     commit: () => {
       if (operation.over === "absent") {
@@ -72,6 +75,15 @@ export function restoreInode(
     },
     abandon: () => undefined,
   };
+}
+
+function hasAttributes({ parts }: Workbench, stat: FileStat, { mode, owner, group }: Attributes): boolean {
+  const { accounts } = parts;
+  return (
+    (mode === undefined || (stat.mode & 0o7777) === mode) &&
+    (owner === undefined || accounts.uid(owner) === stat.uid) &&
+    (group === undefined || accounts.gid(group) === stat.gid)
+  );
 }
 
 function makeDurable({ parts }: Workbench, path: string): void {

@@ -2,16 +2,16 @@ import { expect } from "vitest";
 import { tally } from "./figures.ts";
 import { share } from "./share.ts";
 
-/** The one seed that is asked for by SETPOINT_SEED, to try a failure again. */
-const only = process.env.SETPOINT_SEED === undefined ? undefined : Number(process.env.SETPOINT_SEED);
+/** The one seed that is asked for by SETPOINT_SEED, to try a failure again; or those from one to another (`683-1500`), to go on with a long run. */
+const asked = /^(\d+)(?:-(\d+))?$/.exec(process.env.SETPOINT_SEED ?? "");
 
 /**
  * Seeds from 1, in number as the share of the suite says; fewer than that in a small share, as what every change waits for
  * should be quick, and a night is long.
  */
 export function seedsUpTo(count: number): readonly number[] {
-  if (only !== undefined) return [only];
-  return Array.from({ length: Math.max(1, Math.round(count * share ** 1.5)) }, (_, index) => index + 1);
+  const [, first = "1", last = asked ? first : String(Math.max(1, Math.round(count * share ** 1.5)))] = asked ?? [];
+  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => index + Number(first));
 }
 
 /** Runs the body for a seed; what fails tells the one command that runs it again. */

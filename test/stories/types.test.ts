@@ -1,4 +1,4 @@
-import { existsSync, linkSync, lstatSync, readdirSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, lstatSync, readdirSync, symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { story } from "./story.ts";
 
@@ -102,6 +102,22 @@ test("a revert gives a name back the very inode that it shared, and leaves nothi
   expect(lstatSync(at.at("d/gone")).ino).toBe(lstatSync(at.at("another")).ino);
   expect(readdirSync(at.at("d")).sort()).toEqual(["f", "gone"]);
   expect(at.snapshot()).toEqual(start);
+});
+
+test("attributes that parted a name from a shared file: a revert joins them again, but not what was changed through the other name", () => {
+  const at = story().file("f", "shared\n", 0o640);
+  linkSync(at.at("f"), at.at("other"));
+  at.playbook("  - file: f\n    mode: '0600'\n    hardlinks: break\n");
+  const inode = lstatSync(at.at("other")).ino;
+  at.apply();
+  expect([lstatSync(at.at("f")).ino === inode, at.mode("f"), at.mode("other")]).toEqual([false, "0600", "0640"]);
+  at.revert();
+  expect([lstatSync(at.at("f")).ino, lstatSync(at.at("other")).ino]).toEqual([inode, inode]);
+  expect(at.mode("f")).toBe("0640");
+  at.apply();
+  chmodSync(at.at("other"), 0o604);
+  at.revert();
+  expect([lstatSync(at.at("f")).ino === inode, at.mode("f"), at.mode("other")]).toEqual([false, "0640", "0604"]);
 });
 
 test("a revert lets a command be whose folder went with it, and one that never ran before is not run for what is restored", () => {

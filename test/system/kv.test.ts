@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tally } from "../support/figures.ts";
 import { RemoteRuns, type Stack } from "../support/remote-runs.ts";
 import { RemoteStage } from "../support/remote-stage.ts";
+import { startCeph } from "../support/servers/ceph.ts";
 import { startConsul } from "../support/servers/consul.ts";
 import { startEtcd } from "../support/servers/etcd.ts";
 import { startRedis } from "../support/servers/redis.ts";
@@ -44,6 +45,20 @@ const stores: { readonly [name: string]: { readonly program: string; start(): Pr
         get: (key) => etcd.get(key),
         put: (key, value) => etcd.put(key, value),
         stop: () => etcd.stop(),
+      };
+    },
+  },
+  "the S3 gateway of Ceph": {
+    program: "radosgw",
+    async start() {
+      const ceph = await startCeph();
+      return {
+        port: ceph.port,
+        resource: (port, value, key = "app/a") =>
+          `  - object: ${key}\n    store: s3+http://127.0.0.1:${port}/bucket?region=eu-central-1\n    value: ${value}\n    auth: { access_key: ${ceph.access}, secret_key: ${ceph.secret} }`,
+        get: ceph.get,
+        put: ceph.put,
+        stop: ceph.stop,
       };
     },
   },

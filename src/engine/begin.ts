@@ -3,6 +3,7 @@ import {
   type Digest,
   isKeyed,
   type Plan,
+  type Register,
   type RegisterId,
   type RunId,
   registerId,
@@ -75,13 +76,13 @@ export function hideSensitive(plan: Plan, tools: Pick<Tools, "kinds" | "vault" |
     look(change.before, kind, privately || declared === true ? true : declared, remembered);
     look(change.after, kind, privately || declared === true ? true : declared, remembered);
   }
-  hideOtherSides(plan, tools);
   for (const step of plan.steady) look(step.before, step.register.kind, step.manner?.sensitive, isRemembered(step));
   for (const setting of plan.settings) {
     const { content } = setting.want;
     if (typeof content === "string" && (setting.manner?.sensitive === true || vault.holdsSecret(content as Digest)))
       vault.hide(content as Digest);
   }
+  hideOtherSides(plan, tools);
 }
 
 /** Where one side of a change is hidden so is the other, also where it is hidden because another register has the same content. */
@@ -98,6 +99,22 @@ function hideOtherSides(plan: Plan, { kinds, vault }: Pick<Tools, "kinds" | "vau
       more = true;
     }
   }
+}
+
+/**
+ * What a frozen plan names by plain digests is looked for under them: it cannot be hidden any more, whatever is found out later, as
+ * its before-image would be kept under a name that nobody asks for.
+ */
+export function leaveOpen({ changes, steady, settings }: Plan, { kinds, vault }: Pick<Tools, "kinds" | "vault">): void {
+  const leave = (state: State, { kind }: Register) => {
+    for (const digest of kindOf(kinds, kind).contents?.(state) ?? []) vault.leaveOpen(digest);
+  };
+  for (const { register, before, after } of changes) {
+    leave(before, register);
+    leave(after, register);
+  }
+  for (const { register, before } of steady) leave(before, register);
+  for (const { want } of settings) if (typeof want.content === "string") vault.leaveOpen(want.content as Digest);
 }
 
 /** The plan as it is written down, without what must not be seen, and its digest. */
@@ -117,6 +134,7 @@ export function beginRun(
 ): Work {
   const { system, state } = tools;
   tools.remotes.peers.treat(plan.peers);
+  leaveOpen(plan, tools);
   state.sweep();
   const last = [...tools.ledger.runs.keys(), ...state.runs()].sort().at(-1);
   const run: RunId = runId(system.clock.now(), system.chance.bytes(3), last);

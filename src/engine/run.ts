@@ -20,7 +20,7 @@ import {
 import { isOpen, type RunFolder, removeStashes } from "../journal/index.ts";
 import { faultIn } from "../system/index.ts";
 import { means } from "./answer.ts";
-import { beginRun, hasNews, hideSensitive, openRun } from "./begin.ts";
+import { beginRun, hasNews, hideSensitive, leaveOpen, openRun } from "./begin.ts";
 import { matches } from "./compare.ts";
 import { converged } from "./fold.ts";
 import type { Outcome, Todo } from "./pass-book.ts";
@@ -91,6 +91,7 @@ export interface ForceOptions {
 export async function resumeRun(tools: Tools, folder: RunFolder, { force }: ForceOptions = { force: new Set() }): Promise<RunReport> {
   const plan = unsealed(tools, folder);
   await prepareGoals(plan.settings, tools.goals);
+  leaveOpen(plan, tools);
   hideSensitive(plan, tools);
   const work = openRun(tools, folder, plan);
   const { status } = work.run;
@@ -291,6 +292,7 @@ export interface RevertOptions extends ForceOptions {
 /** Undoes a run, or the done part of one that was interrupted. Again on a reverted run: nothing, unless a kept conflict is forced. */
 export async function revertRun(tools: Tools, folder: RunFolder, options: RevertOptions): Promise<RunReport> {
   const plan = unsealedWhereKnown(tools, folder);
+  leaveOpen(plan, tools);
   const work = openRun(tools, folder, plan);
   if (work.run.status === "reverted" && options.force.size === 0) return nothingToDo(work, "revert", "reverted");
   if (work.run.status === "abandoned") {

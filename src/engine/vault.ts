@@ -44,6 +44,8 @@ export class Vault {
   private leavesUnknown = false;
   /** Plain digests of sensitive contents, and their fingerprints. */
   private readonly sealed = new Map<string, Digest>();
+  /** Plain digests that stand in a frozen plan. */
+  private readonly open = new Set<string>();
   /** Longest first, so that none is taken for a shorter one that it holds. */
   private readonly forms: readonly Form[];
 
@@ -90,9 +92,14 @@ export class Vault {
     return this.forms.some(({ text }) => bytes.includes(text));
   }
 
-  /** From now on the content stands as its fingerprint wherever it is written down. */
+  /** A content that is not hidden by now never is. */
+  leaveOpen(digest: Digest): void {
+    if (!this.isHidden(digest)) this.open.add(digest);
+  }
+
+  /** From now on the content stands as its fingerprint wherever it is written down, unless it was left open before. */
   hide(digest: Digest): void {
-    if (!isKeyed(digest) && !this.sealed.has(digest)) this.sealed.set(digest, this.fingerprint(digest));
+    if (!this.isHidden(digest) && !this.open.has(digest)) this.sealed.set(digest, this.fingerprint(digest));
   }
 
   isHidden(digest: string): boolean {

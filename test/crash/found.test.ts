@@ -27,6 +27,21 @@ resources:
     folders: ["w/site"],
     files: { "w/site/first": "another's", "w/site/second": "", "w/site/place": "before" },
   },
+  "what is private stands still, and another file gets the same content": {
+    playbook: `
+setpoint: 1
+name: found
+resources:
+  - file: site/place
+    content: ""
+    write: in-place
+  - file: site/steady
+    mode: "0640"
+`,
+    folders: ["w/site"],
+    files: { "w/site/place": "to be had again", "w/site/steady": "" },
+    modes: { "w/site/steady": 0o640 },
+  },
   "attributes alone part a name from the file that it shares": {
     playbook: `
 setpoint: 1

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 
 const top = resolve(import.meta.dirname, "../..");
@@ -51,5 +52,56 @@ describe("the page on reliability", () => {
       );
     });
     expect(gone, "npm run test:crash -- --report writes the page anew").toEqual([]);
+  });
+});
+
+describe("the page of several runs", () => {
+  const machine = { node: "20.20.2", kernel: "6.1", cores: 2, version: "0.1.0" };
+  const one = { file: "test/crash/one.test.ts", titles: ["I3: it is resumed"] };
+  const other = { file: "test/crash/other.test.ts", titles: ["I4: it is reverted"] };
+  const images = (count: number) => ({ invariants: ["I3"], what: "crash images", count });
+
+  async function pageOf(...runs: readonly object[]): Promise<string> {
+    const { reliabilityPage } = (await import(pathToFileURL(join(top, "scripts/reliability-page.mjs")).href)) as {
+      readonly reliabilityPage: (runs: readonly object[]) => string;
+    };
+    return reliabilityPage(runs);
+  }
+
+  const long = {
+    ...machine,
+    share: 1,
+    minutes: 50,
+    figures: [images(1000)],
+    tests: [
+      { ...one, status: "passed" },
+      { ...other, status: "not run" },
+    ],
+  };
+  const short = {
+    ...machine,
+    share: 0.02,
+    minutes: 3,
+    figures: [images(234)],
+    tests: [
+      { ...one, status: "failed" },
+      { ...other, status: "passed" },
+    ],
+  };
+
+  test("adds up what was tried, and says which run tried what", async () => {
+    const text = await pageOf(long, short);
+    expect(text).toContain("| crash images | 1,234 |");
+    expect(text).toContain("| share of the long suites | 1, 0.02 (1 is all) |");
+    expect(text).toContain("| 1 | 1 | 50 min | 1,000 |");
+    expect(text).toContain("| 0.02 | 2 | 3 min | 234 |");
+  });
+
+  test("what failed once has failed, and what ran once was run", async () => {
+    const text = await pageOf(long, short);
+    expect(text).toContain("| tests | 1 passed, 1 failed, 0 skipped |");
+    expect(text).toContain("| violations | 1 |");
+    expect(text).toContain("- `test/crash/one.test.ts` › I3: it is resumed (**failed**)");
+    expect(await pageOf(long)).toContain("| tests | 1 passed, 0 failed, 0 skipped, 1 not run this time |");
   });
 });

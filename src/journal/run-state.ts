@@ -114,7 +114,8 @@ const MAY: { readonly [event: string]: readonly StepStatus[] } = {
   answer: ["unknown", "intended"],
   conflict: ["pending", "intended", "failed", "conflict", "unknown", "done", "undone"],
   keep: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"],
-  refold: ["pending", "failed", "conflict", "done", "undone"],
+  // What a revert owes a run is due once more, whatever became of the first time.
+  refold: ["pending", "intended", "failed", "conflict", "unknown", "done", "undone"],
 };
 
 /** From where a command may take up a run; a revert that began is gone on with by a revert alone. */

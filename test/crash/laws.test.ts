@@ -121,7 +121,7 @@ const EVENTS: { readonly [event: string]: { readonly record: object; readonly fr
   },
   refold: {
     record: { t: "refold", action: 1, found: { is: "absent" }, after: { is: "absent" } },
-    from: ["pending", "failed", "conflict", "done", "undone"],
+    from: ["pending", "intended", "failed", "conflict", "unknown", "done", "undone"],
     to: "same",
   },
   undo: { record: { t: "undo", n: [1, 1] }, from: ["done", "intended", "failed", "unknown", "undoing", "kept", "conflict"], to: "undoing" },

@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
-import { type Choice, Images, moments } from "../support/crash-images.ts";
+import { type Choice, Images } from "../support/crash-images.ts";
 import { tally } from "../support/figures.ts";
-import { endsOf, reached, recovers } from "../support/recovery.ts";
+import { endsOf, reached, recoversAnywhere } from "../support/recovery.ts";
 import { shareOf } from "../support/share.ts";
 import { Scenario } from "../support/simulated-scenario.ts";
 import { STANDARD } from "../support/simulated-world.ts";
@@ -49,12 +49,8 @@ describe("simulated power cuts", () => {
     ["I4: a crash at any moment, then revert: the state before", "I4", revert],
   ] as const) {
     test(promise, async () => {
-      const ends = await endsOf(STANDARD);
-      const images = new Images();
-      const whole = await moments(new Scenario(1), apply, ["book.yaml"]);
-      expect(whole.life.exit, whole.life.said).toBe(0);
-      for (const moment of whole.moments) for (const image of images.of(moment, choice)) await recovers(image, module, ends);
-      tally({ invariants: [invariant, "I8", "I10"], what: "crash images", count: images.tried });
+      const { tried } = await recoversAnywhere(new Scenario(1), module, await endsOf(STANDARD), choice);
+      tally({ invariants: [invariant, "I8", "I10"], what: "crash images", count: tried });
     }, 3_600_000);
   }
 });

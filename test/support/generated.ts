@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
-import { type Choice, Images, moments } from "./crash-images.ts";
-import { type Ends, recovers } from "./recovery.ts";
+import type { Choice } from "./crash-images.ts";
+import { type Ends, recoversAnywhere } from "./recovery.ts";
 import { generatedWorld } from "./simulated-generator.ts";
 import { Scenario } from "./simulated-scenario.ts";
 
@@ -21,8 +21,6 @@ export async function generatedEnds(scenario: Scenario): Promise<Ends> {
 export async function generatedCrashes(seed: number, onward: CommandModule): Promise<number> {
   const world = generatedWorld(seed);
   const ends = await generatedEnds(new Scenario(seed, world));
-  const images = new Images();
-  const whole = await moments(new Scenario(seed, world), apply, ["book.yaml"]);
-  for (const moment of whole.moments) for (const image of images.of(moment, choice(seed))) await recovers(image, onward, ends);
-  return images.tried;
+  const { tried } = await recoversAnywhere(new Scenario(seed, world), onward, ends, choice(seed));
+  return tried;
 }

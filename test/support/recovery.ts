@@ -3,7 +3,7 @@ import { apply } from "../../src/cli/commands/apply.ts";
 import type { CommandModule } from "../../src/cli/commands/command.ts";
 import { resume } from "../../src/cli/commands/resume.ts";
 import { revert } from "../../src/cli/commands/revert.ts";
-import type { Image } from "./crash-images.ts";
+import { type Choice, type Image, Images, moments } from "./crash-images.ts";
 import { type Fate, type Life, Scenario } from "./simulated-scenario.ts";
 import type { World } from "./simulated-world.ts";
 
@@ -39,6 +39,15 @@ export async function recovers(image: Image, module: CommandModule, ends: Ends, 
   const life = next && (await ran(scenario, next.module, next.args, story, fate));
   reached(scenario, module === revert ? ends.initial : ends.final, `${story}, then ${module === revert ? "revert" : "resume"}`, life?.said);
   return life;
+}
+
+/** Crashes the apply of a world at every moment and goes on from each image with the command. Gives the images that it tried. */
+export async function recoversAnywhere(scenario: Scenario, module: CommandModule, ends: Ends, choice: Choice): Promise<Images> {
+  const images = new Images();
+  const { life, moments: found } = await moments(scenario, apply, ["book.yaml"]);
+  expect(life.exit, life.said).toBe(0);
+  for (const moment of found) for (const image of images.of(moment, choice)) await recovers(image, module, ends);
+  return images;
 }
 
 async function ran(scenario: Scenario, module: CommandModule, args: readonly string[], story: string, fate: Fate): Promise<Life> {

@@ -21,6 +21,11 @@ interface Store {
   stop(): Promise<void>;
 }
 
+const objectOf =
+  (secret: string): Store["resource"] =>
+  (port, value, key = "app/a") =>
+    `  - object: ${key}\n    store: s3+http://127.0.0.1:${port}/bucket?region=eu-central-1\n    value: ${value}\n    auth: { access_key: ID, secret_key: ${secret} }`;
+
 const stores: { readonly [name: string]: { readonly program: string; start(): Promise<Store> } } = {
   Redis: {
     program: "redis-server",
@@ -54,8 +59,7 @@ const stores: { readonly [name: string]: { readonly program: string; start(): Pr
       const ceph = await startCeph();
       return {
         port: ceph.port,
-        resource: (port, value, key = "app/a") =>
-          `  - object: ${key}\n    store: s3+http://127.0.0.1:${port}/bucket?region=eu-central-1\n    value: ${value}\n    auth: { access_key: ${ceph.access}, secret_key: ${ceph.secret} }`,
+        resource: objectOf(ceph.secret),
         get: ceph.get,
         put: ceph.put,
         stop: ceph.stop,
@@ -68,8 +72,7 @@ const stores: { readonly [name: string]: { readonly program: string; start(): Pr
       const s3 = await startS3();
       return {
         port: s3.port,
-        resource: (port, value, key = "app/a") =>
-          `  - object: ${key}\n    store: s3+http://127.0.0.1:${port}/bucket?region=eu-central-1\n    value: ${value}\n    auth: { access_key: ID, secret_key: ${s3.secret} }`,
+        resource: objectOf(s3.secret),
         get: async (key) => s3.get(key)?.body.toString(),
         put: async (key, value) => s3.put(key, value),
         stop: () => s3.stop(),

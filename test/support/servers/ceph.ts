@@ -60,7 +60,6 @@ export async function startCeph() {
   await set(bucket);
   return {
     port: server.port,
-    access: ACCESS,
     secret: SECRET,
     async get(key: string): Promise<string | undefined> {
       const response = await client.fetch(`${bucket}/${key}`);

@@ -19,6 +19,12 @@ function patternOf(literal: string): RegExp {
   return new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join(".*")}$`, "s");
 }
 
+/** What is all put in fits every title, so that it tells nothing of one that carries a number. */
+function fits(pattern: RegExp, title: string): boolean {
+  const told = pattern.source.replaceAll(".*", "").length;
+  return pattern.test(title) && (told > 12 || !/^I\d/.test(title));
+}
+
 const sources = new Map<string, readonly RegExp[]>();
 
 /** The texts in a test's file and in what of the tests it imports. */
@@ -47,9 +53,7 @@ describe("the page on reliability", () => {
     expect(named.length).toBeGreaterThan(30);
     const gone = named.filter(({ file, titles }) => {
       const path = join(top, file);
-      return (
-        !existsSync(path) || !titles.every((title) => titlesIn(path).some((pattern) => pattern.source !== "^.*$" && pattern.test(title)))
-      );
+      return !existsSync(path) || !titles.every((title) => titlesIn(path).some((pattern) => fits(pattern, title)));
     });
     expect(gone, "npm run test:crash -- --report writes the page anew").toEqual([]);
   });
